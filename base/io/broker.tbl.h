@@ -1,0 +1,11 @@
+/* Settings of every program that connects to the broker. */
+CONF(nats, STR, "nats://127.0.0.1:4222", 0, 0, 0, "NATS_URL", "URL", "The broker; several URLs separated by commas.")
+CONF(nats_creds, STR, "", 0, 0, 0, NULL, "FILE", "Credentials file (JWT and seed).")
+CONF(nats_user, STR, "", 0, 0, 0, NULL, "NAME", "User name; the password comes from --nats-password-file.")
+CONF(nats_password_file, STR, "", 0, 0, 0, NULL, "FILE", "File holding the user's password.")
+CONF(nats_token_file, STR, "", 0, 0, 0, NULL, "FILE", "File holding the connection token.")
+CONF(nats_nkey, STR, "", 0, 0, 0, NULL, "FILE", "File holding the NKey seed.")
+CONF(nats_ca, STR, "", 0, 0, 0, NULL, "FILE", "CA certificates the broker is verified with, PEM; turns TLS on.")
+CONF(nats_cert, STR, "", 0, 0, 0, NULL, "FILE", "Client certificate, PEM.")
+CONF(nats_key, STR, "", 0, 0, 0, NULL, "FILE", "Key of the client certificate, PEM.")
+CONF(nats_inbox_prefix, STR, "_INBOX", 0, 0, 0, NULL, "PREFIX", "Prefix of reply subjects, for brokers that permit only one.")
