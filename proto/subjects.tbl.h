@@ -1,0 +1,37 @@
+/* Every subject, stream and bucket there is. SUBJECT(id, plane, pattern, kind, sentence): one %s a token, all tokens safe
+ * ids. STREAM(id, plane, name, sentence). BUCKET(id, plane, name, sentence). The planes never share a row: a broker user
+ * of one is refused on the other's. */
+#ifndef SUBJECT
+#define SUBJECT(...)
+#endif
+#ifndef STREAM
+#define STREAM(...)
+#endif
+#ifndef BUCKET
+#define BUCKET(...)
+#endif
+
+SUBJECT(cmd, lifecycle, "lifecycle.v1.cmd.%s.%s.%s", STREAM, "A command: tenant, verb, instance. The broker's acknowledgement is the acceptance.")
+SUBJECT(cmd_all, lifecycle, "lifecycle.v1.cmd.>", STREAM, "All commands.")
+SUBJECT(cmd_delivery, lifecycle, "lifecycle.v1.dlv.cmd", CORE, "Where the broker hands commands to lifecycled (queue group lifecycled).")
+SUBJECT(evt, lifecycle, "lifecycle.v1.evt.%s.%s.%s", STREAM, "An event: tenant, instance, type.")
+SUBJECT(api, lifecycle, "lifecycle.v1.api.>", REQUEST, "Verbs with an answer: lifecycle.v1.api.<verb>[.<tenant>].")
+SUBJECT(hb, lifecycle, "lifecycle.v1.hb.%s", CORE, "A runner's heartbeat, every 2 s.")
+SUBJECT(hb_all, lifecycle, "lifecycle.v1.hb.*", CORE, "All heartbeats.")
+SUBJECT(bell, lifecycle, "lifecycle.v1.bell.%s", CORE, "Doorbell of a runner: look at your assignments. Losing one costs time only.")
+SUBJECT(log, lifecycle, "lifecycle.v1.log.%s.%s.%s.%s", CORE, "Raw output: tenant, instance, out or err, runner.")
+SUBJECT(lifecycle_feed, lifecycle, "lifecycle.v1.feed.%s", CORE, "Changes of a bucket, republished by the broker.")
+
+STREAM(lifecycle_cmd, lifecycle, "LIFECYCLE_CMD", "Commands until they are decided (work queue, no age limit).")
+STREAM(lifecycle_evt, lifecycle, "LIFECYCLE_EVT", "Events, 7 days.")
+STREAM(lifecycle_dlq, lifecycle, "LIFECYCLE_DLQ", "Commands that could not be understood, with the reason, 30 days.")
+
+BUCKET(lifecycle_instance, lifecycle, "lifecycle_instance", "One record per instance, compare-and-set, written by lifecycled. Key <tenant>.<instance>.")
+BUCKET(lifecycle_spec, lifecycle, "lifecycle_spec", "What an instance runs, with its environment; deleted when it is terminal. Key <tenant>.<instance>.")
+BUCKET(lifecycle_assignment, lifecycle, "lifecycle_assignment", "What a runner shall do. Key <runner>.<tenant>.<instance>.")
+BUCKET(lifecycle_report, lifecycle, "lifecycle_report", "What a runner sees. Key <runner>.<tenant>.<instance>.")
+BUCKET(lifecycle_runner, lifecycle, "lifecycle_runner", "A runner's profiles, labels and slots, written by it alone. Key <runner>.")
+
+#undef SUBJECT
+#undef STREAM
+#undef BUCKET
