@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/ids.h"
+#include "base/io/addr.h"
 #include "base/io/http.h"
 
 #include <stdint.h>

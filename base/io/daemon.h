@@ -21,14 +21,20 @@ struct daemon_conf {
 
 struct daemon;
 
+/* The broker's part of a daemon (daemon_nats.c): opaque to programs. */
+struct daemon_broker_ops;
+extern const struct daemon_broker_ops daemon_nats;
+
 struct daemon_def {
 	struct conf_spec spec;
 	size_t conf_size;
-	bool has_broker;
+	const struct daemon_broker_ops *broker; /* &daemon_nats, or NULL: none, and nats.c is not linked */
 	const struct log_event *const *const *events; /* NULL-terminated list of lists */
 	struct metric *const *const *metrics;         /* likewise */
-	/* Settings that depend on each other; @e is the line for stderr (exit 2). Optional. */
-	int (*check)(const void *conf, struct err *e);
+	/* Something other than --tokens protects the listener (so it may leave loopback). Optional. */
+	bool (*protected)(const void *conf);
+	/* Settings that depend on each other; @e is the line for stderr (exit 2). May change what it finds. Optional. */
+	int (*check)(void *conf, struct err *e);
 	/* Loop, bus (not started) and tokens exist; listeners do not. Subscribe, make parts. Non-zero: exit 1 (or 2 when
 	 * ERROR_INVALID) with @e. Sets the HTTP handlers through daemon_set_http. */
 	int (*start)(struct daemon *d, struct err *e);

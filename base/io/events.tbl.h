@@ -4,6 +4,7 @@ EVENT(daemon_stopping, INFO, "A stop was asked for; what is open is being finish
 EVENT(daemon_stopped, INFO, "Everything is closed; the process ends.")
 EVENT(daemon_failed, ERROR, "The program cannot go on; the detail says why.")
 EVENT(daemon_reloaded, INFO, "SIGHUP: tokens, certificates and what can change were read again.")
+EVENT(daemon_reload_kept, WARN, "SIGHUP: these settings differ but can only change with a restart; the old values stay.")
 EVENT(daemon_reload_failed, ERROR, "SIGHUP: a file could not be read; what was in force stays in force.")
 EVENT(daemon_unprotected, WARN, "No tokens are configured: everyone on this machine is admin.")
 EVENT(broker_unprotected, WARN, "The broker is used without credentials: everyone on this machine can use it.")
