@@ -24,6 +24,7 @@ struct ws_client_conf {
 	int64_t silence_timeout_ms; /* closed when nothing, pings included, was heard this long; 0: never */
 	void (*opened)(void *data);
 	void (*message)(void *data, struct slice msg, bool is_text);
+	void (*drained)(void *data); /* the kernel has taken all that was queued; optional */
 	/* Always the last callback, exactly once. @status: HTTP status of a refused handshake, 0 when there was none.
 	 * @code: WebSocket close code, 1006 when none. */
 	void (*closed)(void *data, int code, int status, const char *why);
