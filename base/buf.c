@@ -1,5 +1,6 @@
-/* The builder behind every text and message made here. Failure is sticky so that callers append without checking each
- * step, and the maximum makes every queue of bytes bounded by construction. */
+/* The builder behind every text and message made here. Failure is sticky so that callers
+ * append without checking each step, and the maximum makes every queue of bytes bounded
+ * by construction. */
 #include "base/buf.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@ void buf_reset(struct buf *b)
 		b->data[0] = '\0';
 }
 
-/* Room for @n more bytes and the NUL; false, and the buffer failed, if there cannot be. */
+/* Room for @n more bytes and the NUL; false, and the buffer failed, if there cannot be.
+ */
 static bool buf_reserve(struct buf *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : BUF_CAP_MIN;

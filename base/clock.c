@@ -49,8 +49,8 @@ void clock_rfc3339(int64_t unix_ms, char out[static CLOCK_RFC3339_LEN + 1])
 	must(gmtime_r(&s, &tm));
 	snprintf(out, CLOCK_RFC3339_LEN + 1, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
 	    (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-	    (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-	    (unsigned)tm.tm_sec % 100, (unsigned)ms % 1000);
+	    (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
+	    (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, (unsigned)ms % 1000);
 }
 
 /* Exactly @n digits at *s, which moves past them; -1 if there are fewer. */
@@ -148,8 +148,9 @@ bool clock_parse_rfc3339(const char *s, int64_t *unix_ms_out)
 	struct tm tm = {0};
 	int ms, offset_min;
 
-	if (!clock_parse_date(&s, &tm) || !clock_eat(&s, 'T') || !clock_parse_time(&s, &tm) ||
-	    !clock_parse_fraction(&s, &ms) || !clock_parse_offset(&s, &offset_min) || *s)
+	if (!clock_parse_date(&s, &tm) || !clock_eat(&s, 'T') ||
+	    !clock_parse_time(&s, &tm) || !clock_parse_fraction(&s, &ms) ||
+	    !clock_parse_offset(&s, &offset_min) || *s)
 		return false;
 	*unix_ms_out = ((int64_t)timegm(&tm) - (int64_t)offset_min * 60) * 1000 + ms;
 	return true;

@@ -1,4 +1,5 @@
-/* Clocks. Durations and deadlines use monotonic milliseconds; wall time is for display and records. */
+/* Clocks. Durations and deadlines use monotonic milliseconds; wall time is for display
+ * and records. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,5 +21,6 @@ int64_t clock_boot_ms(void);
 int64_t clock_unix_ms(void);
 /* UTC with milliseconds; what is out of range shows as the end of the range. */
 void clock_rfc3339(int64_t unix_ms, char out[static CLOCK_RFC3339_LEN + 1]);
-/* Strict inverse (any count of fraction digits, Z or numeric offset; no leap second); false if malformed. */
+/* Strict inverse (any count of fraction digits, Z or numeric offset; no leap second);
+ * false if malformed. */
 bool clock_parse_rfc3339(const char *s, int64_t *unix_ms_out);

@@ -1,6 +1,7 @@
-/* Outcomes and their detail text. Functions that can fail return int: 0 is success; a negative value is -errno, a
- * failure of the machinery that is passed on; a positive value is an enum error_code, an answer for whoever asked.
- * Detail goes into a caller-owned struct err; nothing is global or thread-local. */
+/* Outcomes and their detail text. Functions that can fail return int: 0 is success; a
+ * negative value is -errno, a failure of the machinery that is passed on; a positive
+ * value is an enum error_code, an answer for whoever asked. Detail goes into a
+ * caller-owned struct err; nothing is global or thread-local. */
 #pragma once
 
 #include "base/must.h"
@@ -30,10 +31,12 @@ struct err {
  */
 int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Put "text: " before what @e already says, as it rises through a layer. Returns e->code. */
+/* Put "text: " before what @e already says, as it rises through a layer. Returns
+ * e->code. */
 int err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Name on the wire ("INVALID"). Negative codes are INTERNAL, except -ENOMEM and -EAGAIN: UNAVAILABLE. */
+/* Name on the wire ("INVALID"). Negative codes are INTERNAL, except -ENOMEM and -EAGAIN:
+ * UNAVAILABLE. */
 const char *error_name(int code);
 int error_http_status(int code);
 bool error_retryable(int code);

@@ -1,4 +1,5 @@
-/* Tokens and ULIDs. Everything that becomes part of a subject, a key or a file name went through here once. */
+/* Tokens and ULIDs. Everything that becomes part of a subject, a key or a file name went
+ * through here once. */
 #include "base/ids.h"
 
 #include <errno.h>
@@ -14,8 +15,8 @@ enum {
 
 static bool id_char_ok(char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	    c == '_' || c == '-';
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
 bool id_token_valid(struct slice s)
@@ -62,7 +63,8 @@ void random_bytes(void *out, size_t n)
 	}
 }
 
-/* The 80 low bits of a ULID: fresh for each millisecond, one more within it. Loop thread only. */
+/* The 80 low bits of a ULID: fresh for each millisecond, one more within it. Loop thread
+ * only. */
 struct ulid_source {
 	int64_t unix_ms;
 	uint64_t high; /* 16 bits */

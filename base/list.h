@@ -1,5 +1,5 @@
-/* Intrusive doubly linked list that counts itself. A list head names its member where it is declared:
- *	struct list peers; (struct peer.link) */
+/* Intrusive doubly linked list that counts itself. A list head names its member where it
+ * is declared: "struct list peers;" followed by a comment "struct peer.link". */
 #pragma once
 
 #include "base/must.h"
@@ -26,7 +26,8 @@ static inline bool list_linked(const struct list_link *e)
 	return e->next != NULL;
 }
 
-static inline void list_insert_before(struct list *l, struct list_link *at, struct list_link *e)
+static inline void list_insert_before(
+    struct list *l, struct list_link *at, struct list_link *e)
 {
 	must(!list_linked(e));
 	e->prev = at->prev;
@@ -78,4 +79,4 @@ static inline struct list_link *list_pop(struct list *l)
 /* The current entry may be removed from the list, or freed, in the body. */
 #define list_for_each_safe(it, l)                                                        \
 	for (struct list_link *it = (l)->head.next, *it##_next = it->next;               \
-	    it != &(l)->head; it = it##_next, it##_next = it->next)
+	     it != &(l)->head; it = it##_next, it##_next = it->next)

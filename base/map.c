@@ -1,10 +1,37 @@
-/* uthash behind functions: its macros stay in this file, and a map of nothing costs nothing. */
+/* uthash behind functions: its macros stay in this file, and a map of nothing costs
+ * nothing. */
 #include "base/map.h"
 
+#include <stdint.h>
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "base/ids.h"
 #include "base/must.h"
+
+/* Jenkins' one-at-a-time from a start that differs in each process: keys come from
+ * outside, and nobody should be able to prepare a list of those that meet in one bucket.
+ */
+static uint32_t map_hash(const void *key, size_t n)
+{
+	static uint32_t start;
+	const unsigned char *p = key;
+	uint32_t h;
+
+	while (start == 0)
+		random_bytes(&start, sizeof(start));
+	h = start;
+	for (size_t i = 0; i < n; i++) {
+		h += p[i];
+		h += h << 10;
+		h ^= h >> 6;
+	}
+	h += h << 3;
+	h ^= h >> 11;
+	return h + (h << 15);
+}
+
+#define HASH_FUNCTION(key, n, hash) ((hash) = map_hash(key, n))
+#include <uthash.h>
 
 struct map_entry {
 	UT_hash_handle hh;
@@ -84,7 +111,8 @@ void map_clear(struct map **m)
 
 	if (!*m)
 		return;
-	HASH_ITER(hh, (*m)->head, e, next) {
+	HASH_ITER(hh, (*m)->head, e, next)
+	{
 		HASH_DEL((*m)->head, e);
 		free(e);
 	}

@@ -1,4 +1,5 @@
-/* String-keyed hash map (over uthash). Keys are copied; values are borrowed pointers, never NULL. */
+/* String-keyed hash map (over uthash). Keys are copied; values are borrowed pointers,
+ * never NULL. */
 #pragma once
 
 #include "base/slice.h"
@@ -24,5 +25,6 @@ struct slice map_key(const struct map_entry *e);
 void *map_value(const struct map_entry *e);
 
 #define map_for_each(it, m)                                                              \
-	for (const struct map_entry *it = map_first(m), *it##_next = it ? map_next(it) : NULL; \
-	    it; it = it##_next, it##_next = it ? map_next(it) : NULL)
+	for (const struct map_entry *it = map_first(m),                                  \
+				    *it##_next = it ? map_next(it) : NULL;               \
+	     it; it = it##_next, it##_next = it ? map_next(it) : NULL)

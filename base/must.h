@@ -12,8 +12,8 @@
 /**
  * must() - state an invariant of the program itself
  *
- * Never for input: what comes from outside is an outcome, not an assertion. Prints the expression
- * and its place to stderr and aborts; the supervisor restarts the program.
+ * Never for input: what comes from outside is an outcome, not an assertion. Prints the
+ * expression and its place to stderr and aborts; the supervisor restarts the program.
  */
 #define must(cond)                                                                       \
 	do {                                                                             \
@@ -26,7 +26,7 @@
 
 /* The struct that embeds @member at @ptr. */
 #define container_of(ptr, type, member)                                                  \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* A local that owns something: AUTO(buf_deinit) struct buf b = BUF_NULL(64); */
 #define AUTO(fn) __attribute__((cleanup(fn)))

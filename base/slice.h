@@ -9,10 +9,10 @@ struct slice {
 	size_t n;
 };
 
-#define SLICE_NULL    ((struct slice){0})
-#define SLICE_LIT(s)  ((struct slice){"" s, sizeof(s) - 1})
-#define SLICE_FMT     "%.*s"
-#define SLICE_ARG(s)  (int)(s).n, (s).p ? (s).p : ""
+#define SLICE_NULL   ((struct slice){0})
+#define SLICE_LIT(s) ((struct slice){"" s, sizeof(s) - 1})
+#define SLICE_FMT    "%.*s"
+#define SLICE_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 
 static inline struct slice slice_of(const char *cstr)
 {

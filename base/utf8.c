@@ -1,5 +1,6 @@
-/* UTF-8 by the table of well-formed sequences (Unicode 15, table 3-7). Its own file because both the JSON reader and
- * everything that stores text must agree on what valid means. */
+/* UTF-8 by the table of well-formed sequences (Unicode 15, table 3-7). Its own file
+ * because both the JSON reader and everything that stores text must agree on what valid
+ * means. */
 #include "base/utf8.h"
 
 #include "base/must.h"
@@ -9,7 +10,8 @@ static bool utf8_is_cont(unsigned char c)
 	return (c & 0xC0) == 0x80;
 }
 
-/* The second byte carries the limits that exclude overlong forms, surrogates and what lies beyond U+10FFFF. */
+/* The second byte carries the limits that exclude overlong forms, surrogates and what
+ * lies beyond U+10FFFF. */
 static bool utf8_second_ok(unsigned char first, unsigned char second)
 {
 	switch (first) {
@@ -90,7 +92,8 @@ static bool utf8_is_unwanted(uint32_t c)
 {
 	if (c < 0x20)
 		return c != '\t' && c != '\n' && c != '\r';
-	return (c >= 0x7F && c <= 0x9F) || (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE;
+	return (c >= 0x80 && c <= 0x9F) || (c >= 0xFDD0 && c <= 0xFDEF) ||
+	       (c & 0xFFFE) == 0xFFFE;
 }
 
 void utf8_add_clean(struct buf *out, const char *p, size_t n)

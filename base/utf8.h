@@ -1,4 +1,5 @@
-/* UTF-8: validation, counting in UTF-16 units, and the clean-up texts get before they are stored. */
+/* UTF-8: validation, counting in UTF-16 units, and the clean-up texts get before they are
+ * stored. */
 #pragma once
 
 #include "base/buf.h"
@@ -14,6 +15,6 @@ size_t utf8_seq_len(const char *p, size_t n);
 uint32_t utf8_decode(const char *p, size_t n, size_t *len_out);
 /* Length in UTF-16 code units of valid UTF-8. */
 size_t utf8_utf16_len(const char *p, size_t n);
-/* Append @p with NUL, C0 controls except TAB LF CR, DEL, C1 controls and non-characters removed, invalid bytes as
- * U+FFFD. */
+/* Append @p with NUL, C0 controls except TAB LF CR, C1 controls and non-characters
+ * removed, invalid bytes as U+FFFD. */
 void utf8_add_clean(struct buf *out, const char *p, size_t n);

@@ -1,5 +1,5 @@
-/* One list per tick, reused every WHEEL_SLOTS ticks; a timer further away than that stays in its list and is passed
- * over until its round comes. */
+/* One list per tick, reused every WHEEL_SLOTS ticks; a timer further away than that stays
+ * in its list and is passed over until its round comes. */
 #include "base/wheel.h"
 
 static int64_t wheel_floor(const struct wheel *w, int64_t ms)
@@ -39,18 +39,20 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, int64_t delay_ms)
 		delay_ms = 0;
 	if (delay_ms > INT64_MAX / 4)
 		delay_ms = INT64_MAX / 4;
-	/* The true time may be almost a tick after now_ms, hence one tick more; then up to a whole tick. */
+	/* The true time may be almost a tick after now_ms, hence one tick more; then up
+	 * to a whole tick. */
 	t->due_ms = wheel_floor(w, w->now_ms + delay_ms + 2 * w->tick_ms - 1);
 	list_push(wheel_slot(w, t->due_ms), &t->link);
 	w->n_armed++;
 }
 
-/* Callbacks change the list under our hands: go by its head and by a count, never by a kept pointer. What they add
- * goes to the tail and is not due. */
+/* Callbacks change the list under our hands: go by its head and by a count, never by a
+ * kept pointer. What they add goes to the tail and is not due. */
 static void wheel_turn_slot(struct wheel *w, struct list *slot)
 {
 	for (size_t n = slot->n; n > 0 && slot->n > 0; n--) {
-		struct wheel_timer *t = list_entry(list_pop(slot), struct wheel_timer, link);
+		struct wheel_timer *t =
+		    list_entry(list_pop(slot), struct wheel_timer, link);
 
 		if (t->due_ms > w->now_ms) {
 			list_push(slot, &t->link);

@@ -1,5 +1,6 @@
-/* Hashed timing wheel: many coarse timers at O(1) each. Pure: the owner turns it. Used for connection deadlines and
- * pings, where a sorted list or a heap per connection would cost. */
+/* Hashed timing wheel: many coarse timers at O(1) each. Pure: the owner turns it. Used
+ * for connection deadlines and pings, where a sorted list or a heap per connection would
+ * cost. */
 #pragma once
 
 #include "base/list.h"
@@ -24,11 +25,14 @@ struct wheel {
 	bool turning;
 };
 
-/* @now_ms must not be negative, nor go back in later turns (a turn to the past does nothing). */
+/* @now_ms must not be negative, nor go back in later turns (a turn to the past does
+ * nothing). */
 void wheel_init(struct wheel *w, int64_t tick_ms, int64_t now_ms);
-/* Fires once, never before @delay_ms have passed; turned every tick, at most two ticks later. Re-arming moves it. A
- * timer armed while the wheel turns fires in a later turn. */
+/* Fires once, never before @delay_ms have passed; turned every tick, at most two ticks
+ * later. Re-arming moves it. A timer armed while the wheel turns fires in a later turn.
+ */
 void wheel_arm(struct wheel *w, struct wheel_timer *t, int64_t delay_ms);
 void wheel_cancel(struct wheel *w, struct wheel_timer *t);
-/* Fire all that is due. A callback may arm, cancel or free any timer, its own too, but not turn the wheel. */
+/* Fire all that is due. A callback may arm, cancel or free any timer, its own too, but
+ * not turn the wheel. */
 void wheel_turn(struct wheel *w, int64_t now_ms);
