@@ -14,14 +14,11 @@ struct backoff {
  */
 static inline int64_t backoff_next_ms(struct backoff *b, uint32_t random)
 {
-	unsigned shift = b->n_tries < 30 ? b->n_tries : 30;
-	int64_t d = b->base_ms << shift;
+	unsigned shift = b->n_tries < 62 ? b->n_tries : 62;
+	int64_t d = b->cap_ms >> shift < b->base_ms ? b->cap_ms : b->base_ms << shift;
 
-	if (d > b->cap_ms || d < b->base_ms)
-		d = b->cap_ms;
 	b->n_tries++;
-	return d - d / 5 +
-	       (int64_t)((double)(2 * d / 5) * ((double)random / 4294967295.0));
+	return d - d / 5 + (int64_t)((double)(d / 5 * 2) * ((double)random / UINT32_MAX));
 }
 
 static inline void backoff_reset(struct backoff *b)

@@ -29,17 +29,15 @@ struct conf_list {
 };
 
 struct conf_row {
-	const char
-	    *name; /* slow_start: flag --slow-start, environment ZEDBUS_SLOW_START */
+	const char *name; /* slow_start: --slow-start and ZEDBUS_SLOW_START */
 	enum conf_type type;
 	const char *dflt; /* text form, "" for none */
 	int64_t min, max; /* CONF_INT */
 	unsigned flags;
 	const char *alias_env; /* NULL, or names of lower rank, separated by spaces */
-	const char
-	    *choices;     /* CONF_ENUM: "a|b|c"; else the value's name in help: "FILE" */
-	const char *help; /* one sentence */
-	size_t offset;    /* in the program's config struct */
+	const char *choices;   /* CONF_ENUM: "a|b|c"; else the value's name: "FILE" */
+	const char *help;      /* one sentence */
+	size_t offset;         /* in the program's config struct */
 };
 
 /* clang-format off */
