@@ -76,7 +76,9 @@ struct instance {
 	struct decided last[LAST_COMMANDS_MAX]; /* oldest first */
 	size_t n_last;
 	uint64_t runner_epoch, report_no; /* the last report taken into account */
-	struct id excluded[EXCLUDED_MAX]; /* runners that refused this generation */
+	/* runners that refused or lost this generation, oldest first: asked last, and
+	 * their assignment goes */
+	struct id excluded[EXCLUDED_MAX];
 	size_t n_excluded;
 	int64_t retry_unix_ms; /* an excluded runner may be asked again from then on */
 	struct id
@@ -109,16 +111,27 @@ struct transition {
 /* The only function that changes the state: checks the table (must), sets since, adds the
  * event. */
 void instance_set_state(struct instance *i, const struct transition *t);
+/* Change reason and detail (NULL for none; @i's own detail is kept) without a transition:
+ * no event, since stays. */
+void instance_set_reason(struct instance *i, enum reason reason, const char *detail);
 /* An event that is no transition: "accepted" or "rejected". Returns it for more to be
  * filled in. */
 struct event *instance_add_event(
     struct instance *i, const char *type, int64_t now_unix_ms);
+/* The next generation: nothing of the last one's placement remains. State and desired are
+ * the caller's. */
+void instance_begin_generation(struct instance *i);
+/* PENDING past its start deadline: FAILED(EXPIRED). Returns whether it was. */
+bool instance_expire(struct instance *i, int64_t now_unix_ms);
 /* Forget events up to @event_no: they are published. */
 void instance_trim_outbox(struct instance *i, uint64_t event_no);
 
 /* The assignment this record stands for, to be stored for instance.runner. False: none
  * shall exist (terminal, PENDING). */
 bool instance_assignment(const struct instance *i, struct assignment *out);
+/* A stop was asked for, be it to stay stopped or (start_again) to start anew. */
+bool instance_wants_stop(const struct instance *i);
+bool instance_is_excluded(const struct instance *i, const struct id *runner);
 /* A runner may hold (or come to hold) processes of it. */
 bool instance_is_placed(const struct instance *i);
 /* Exec rule, asked by the runner before it starts anything: is (@runner, @generation,
