@@ -19,6 +19,9 @@ SUBJECT(peer, lifecycle, "lifecycle.v1.peer", CORE, "Replicas of lifecycled tell
 SUBJECT(evt_all, lifecycle, "lifecycle.v1.evt.>", STREAM, "All events.")
 SUBJECT(evt, lifecycle, "lifecycle.v1.evt.%s.%s.%s", STREAM, "An event: tenant, instance, type.")
 SUBJECT(api, lifecycle, "lifecycle.v1.api.>", REQUEST, "Verbs with an answer: lifecycle.v1.api.<verb>[.<tenant>].")
+SUBJECT(evt_tenant, lifecycle, "lifecycle.v1.evt.%s.>", STREAM, "All events of a tenant.")
+SUBJECT(evt_instance, lifecycle, "lifecycle.v1.evt.%s.%s.*", STREAM, "All events of an instance: tenant, instance.")
+SUBJECT(api_call, lifecycle, "lifecycle.v1.api.%s.%s", REQUEST, "One verb asked: verb, tenant.")
 SUBJECT(hb, lifecycle, "lifecycle.v1.hb.%s", CORE, "A runner's heartbeat, every 2 s.")
 SUBJECT(hb_all, lifecycle, "lifecycle.v1.hb.*", CORE, "All heartbeats.")
 SUBJECT(bell, lifecycle, "lifecycle.v1.bell.%s", CORE, "Doorbell of a runner: look at your assignments. Losing one costs time only.")
@@ -34,6 +37,20 @@ BUCKET(lifecycle_spec, lifecycle, "lifecycle_spec", "What an instance runs, with
 BUCKET(lifecycle_assignment, lifecycle, "lifecycle_assignment", "What a runner shall do. Key <runner>.<tenant>.<instance>.")
 BUCKET(lifecycle_report, lifecycle, "lifecycle_report", "What a runner sees. Key <runner>.<tenant>.<instance>.")
 BUCKET(lifecycle_runner, lifecycle, "lifecycle_runner", "A runner's profiles, labels and slots, written by it alone. Key <runner>.")
+
+SUBJECT(session_feed, session, "session.v1.feed.%s", CORE, "Changes of a bucket of sessiond, republished by the broker.")
+SUBJECT(session_live, session, "session.v1.live.%s.%s", STREAM, "What an open turn says, as it grows: session, turn.")
+SUBJECT(session_live_session, session, "session.v1.live.%s.>", STREAM, "Everything live of a session.")
+SUBJECT(session_live_all, session, "session.v1.live.>", STREAM, "Everything live.")
+SUBJECT(session_transcript, session, "session.v1.transcript.%s", STREAM, "Finished turns of a session, oldest first.")
+SUBJECT(session_transcript_all, session, "session.v1.transcript.>", STREAM, "All transcripts.")
+
+STREAM(session_live, session, "SESSION_LIVE", "The text of open turns as a log of patches; a turn's part is purged when it has ended.")
+STREAM(session_transcript, session, "SESSION_TRANSCRIPT", "Finished turns, unchangeable; the parts of a big one follow each other.")
+
+BUCKET(session_record, session, "session_record", "One record per session, compare-and-set. Key <session>.")
+BUCKET(session_turn, session, "session_turn", "Accepted prompts and open turns, compare-and-set; gone once in the transcript. Key <session>.<turn>.")
+BUCKET(session_request, session, "session_request", "Idempotency keys and request ids of callers, 7 days. Key: a hash.")
 
 #undef SUBJECT
 #undef STREAM
