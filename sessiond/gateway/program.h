@@ -1,0 +1,6 @@
+/* What main() runs. */
+#pragma once
+
+#include "base/io/daemon.h"
+
+extern const struct daemon_def sessiond_def;
