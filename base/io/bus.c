@@ -1,0 +1,787 @@
+/* The loop's side of the NATS connection: what arrived is handed out, requests are
+ * matched with their replies, deadlines run. The threads behind it are bus_link.c.
+ *
+ * happy path: bus_new, bus_start, CONNECTED, requests and messages, bus_close, ENDED,
+ * freed, closed_cb failure modes: DISCONNECTED: every request under way fails, later ones
+ * at once; no reply: the wheel; a reply that comes after its request ended: its ticket is
+ * stale, ignored; close while connecting hangs: the keeper is left to itself */
+#include "base/io/bus.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/io/bus_conf.h"
+#include "base/io/bus_link.h"
+#include "base/io/events.h"
+#include "base/wheel.h"
+
+enum {
+	BUS_BATCH = 256, /* items handled before other handles get a turn */
+	BUS_TICK_MS = 20,
+	BUS_CLOSE_GRACE_MS = BUS_CONNECT_TIMEOUT_MS + BUS_FLUSH_TIMEOUT_MS,
+	BUS_TICKET_LEN = 16,
+	BUS_INBOX_RANDOM = 11,
+	BUS_INBOX_MAX = 128,
+	BUS_LOG_EVERY_MS = 1000,
+	BUS_SUBJECT_MAX = 512,
+};
+
+struct bus_handler {
+	bus_msg_cb *cb; /* NULL: the inbox, or muted */
+	void *data;
+};
+
+/* A request under way. Its ticket is generation and index, so that a late reply to an
+ * earlier request in the same slot is recognised. */
+struct bus_slot {
+	struct bus *bus;
+	struct wheel_timer deadline;
+	struct list_link link; /* bus.failing */
+	uint32_t i, generation;
+	bool used, many;
+	int fail_code; /* while on bus.failing */
+	bus_reply_cb *cb;
+	void *cb_data;
+	int64_t timeout_ms;
+	uint64_t subject_hash;
+	char *reply_part;
+};
+
+struct bus {
+	struct loop *loop;
+	struct bus_link *link;
+	bus_state_cb *cb;
+	void *data;
+	struct list observers; /* struct bus_observer.link */
+
+	bool connected, started;
+	char server[sizeof(((struct bus_note *)0)->server)];
+	char version[sizeof(((struct bus_note *)0)->version)];
+	char problem[sizeof(((struct bus_note *)0)->text)];
+	size_t max_payload;
+	int64_t gap_logged_ms, refused_logged_ms;
+
+	struct bus_handler *handlers; /* by subscription */
+	size_t n_handlers, i_inbox;
+	struct bus_item *ready; /* taken from the link, not handled yet */
+
+	char inbox[BUS_INBOX_MAX]; /* "PREFIX.RANDOM." */
+	size_t n_inbox;
+	struct bus_slot **slots;
+	size_t n_slots, n_used, n_parts;
+	uint32_t *free_slots;
+	size_t n_free;
+	struct list failing; /* struct bus_slot.link */
+	bool failing_deferred, drain_deferred;
+	struct wheel wheel;
+	struct loop_timer *tick; /* armed while the wheel is */
+
+	bool closing, released, link_closed;
+	struct loop_timer *grace;
+	loop_task_cb *closed_cb;
+	void *closed_data;
+	struct bus_stats stats;
+};
+
+/* freeing */
+
+static void bus_maybe_free(struct bus *b)
+{
+	loop_task_cb *closed_cb = b->closed_cb;
+	void *data = b->closed_data;
+	struct list_link *o;
+
+	if (!b->link_closed || b->n_used > 0 || b->failing_deferred || b->drain_deferred)
+		return;
+	while ((o = list_pop(&b->observers)))
+		list_entry(o, struct bus_observer, link)->bus = NULL;
+	while (b->ready) {
+		struct bus_item *next = b->ready->next;
+
+		bus_item_free(b->ready);
+		b->ready = next;
+	}
+	for (size_t i = 0; i < b->n_slots; i++)
+		free(b->slots[i]);
+	free(b->slots);
+	free(b->free_slots);
+	free(b->handlers);
+	loop_timer_free(b->tick);
+	loop_timer_free(b->grace);
+	free(b);
+	if (closed_cb)
+		closed_cb(data);
+}
+
+static void bus_on_link_closed(void *data)
+{
+	struct bus *b = data;
+
+	b->link_closed = true;
+	bus_maybe_free(b);
+}
+
+static void bus_release_link(struct bus *b)
+{
+	if (b->released)
+		return;
+	b->released = true;
+	bus_link_release(b->link, bus_on_link_closed, b);
+}
+
+/* requests */
+
+static uint64_t bus_hash(const char *s, size_t n)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)s[i]) * 1099511628211u;
+	return h;
+}
+
+static uint64_t slot_ticket(const struct bus_slot *s)
+{
+	return (uint64_t)s->generation << 32 | s->i;
+}
+
+static struct bus_slot *bus_slot_of(struct bus *b, uint64_t ticket)
+{
+	uint32_t i = (uint32_t)ticket;
+	struct bus_slot *s = i < b->n_slots ? b->slots[i] : NULL;
+
+	return s && s->used && slot_ticket(s) == ticket ? s : NULL;
+}
+
+static void bus_on_deadline(struct wheel_timer *t);
+
+static struct bus_slot *bus_slot_grow(struct bus *b)
+{
+	struct bus_slot *s = calloc(1, sizeof(*s));
+
+	b->slots = reallocarray(b->slots, b->n_slots + 1, sizeof(*b->slots));
+	b->free_slots =
+	    reallocarray(b->free_slots, b->n_slots + 1, sizeof(*b->free_slots));
+	must(s && b->slots && b->free_slots);
+	s->bus = b;
+	s->i = (uint32_t)b->n_slots;
+	s->deadline.fire = bus_on_deadline;
+	b->slots[b->n_slots++] = s;
+	return s;
+}
+
+/* Over BUS_REQUESTS_MAX slots are still given, to requests that only wait to be refused.
+ */
+static struct bus_slot *bus_slot_take(struct bus *b)
+{
+	struct bus_slot *s =
+	    b->n_free ? b->slots[b->free_slots[--b->n_free]] : bus_slot_grow(b);
+
+	s->used = true;
+	if (++s->generation == 0)
+		s->generation = 1; /* a ticket is never 0 */
+	b->n_used++;
+	return s;
+}
+
+static void bus_slot_give(struct bus_slot *s)
+{
+	struct bus *b = s->bus;
+
+	wheel_cancel(&b->wheel, &s->deadline);
+	if (list_linked(&s->link))
+		list_del(&b->failing, &s->link);
+	if (s->reply_part)
+		b->n_parts--;
+	free(s->reply_part);
+	s->reply_part = NULL;
+	s->used = false;
+	b->free_slots[b->n_free++] = s->i;
+	b->n_used--;
+}
+
+static void slot_end(struct bus_slot *s, int code, const struct bus_msg *m)
+{
+	bus_reply_cb *cb = s->cb;
+	void *data = s->cb_data;
+
+	bus_slot_give(s);
+	cb(data, code, m);
+}
+
+static void bus_on_failing(void *data)
+{
+	struct bus *b = data;
+
+	/* what fails from these callbacks waits for the next turn */
+	for (size_t n = b->failing.n; n > 0 && b->failing.n > 0; n--) {
+		struct bus_slot *s =
+		    list_entry(list_first(&b->failing), struct bus_slot, link);
+
+		slot_end(s, s->fail_code, NULL);
+	}
+	b->failing_deferred = b->failing.n > 0;
+	if (b->failing_deferred)
+		loop_defer(b->loop, bus_on_failing, b);
+	bus_maybe_free(b);
+}
+
+static void slot_fail(struct bus_slot *s, int code)
+{
+	struct bus *b = s->bus;
+
+	if (list_linked(&s->link))
+		return;
+	wheel_cancel(&b->wheel, &s->deadline);
+	s->fail_code = code;
+	list_push(&b->failing, &s->link);
+	if (!b->failing_deferred)
+		loop_defer(b->loop, bus_on_failing, b);
+	b->failing_deferred = true;
+}
+
+static void bus_fail_all(struct bus *b, int code)
+{
+	for (size_t i = 0; b->n_used > 0 && i < b->n_slots; i++)
+		if (b->slots[i]->used)
+			slot_fail(b->slots[i], code);
+}
+
+static void bus_on_deadline(struct wheel_timer *t)
+{
+	slot_end(container_of(t, struct bus_slot, deadline), ERROR_TIMEOUT, NULL);
+}
+
+static void bus_on_tick(struct loop_timer *t, void *data)
+{
+	struct bus *b = data;
+
+	wheel_turn(&b->wheel, clock_mono_ms());
+	if (b->wheel.n_armed == 0)
+		loop_timer_stop(t);
+}
+
+static void slot_arm(struct bus_slot *s)
+{
+	struct bus *b = s->bus;
+
+	if (!loop_timer_armed(b->tick)) {
+		wheel_turn(&b->wheel, clock_mono_ms());
+		loop_timer_start(b->tick, BUS_TICK_MS, BUS_TICK_MS);
+	}
+	wheel_arm(&b->wheel, &s->deadline, s->timeout_ms);
+}
+
+static void slot_reply(struct bus_slot *s, const struct bus_msg *m)
+{
+	const char *status = m->data.n == 0 ? bus_msg_header(m, "Status") : NULL;
+
+	if (list_linked(&s->link))
+		return; /* has failed already */
+	if (status && strcmp(status, "503") == 0) {
+		slot_end(s, ERROR_UNAVAILABLE, NULL); /* no responders */
+		return;
+	}
+	if (!s->many) {
+		slot_end(s, 0, m);
+		return;
+	}
+	slot_arm(s);
+	s->cb(s->cb_data, 0, m);
+}
+
+static bool ticket_parse(const char *s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < BUS_TICKET_LEN; i++, s++) {
+		if (*s >= '0' && *s <= '9')
+			v = v << 4 | (uint64_t)(*s - '0');
+		else if (*s >= 'a' && *s <= 'f')
+			v = v << 4 | (uint64_t)(*s - 'a' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return *s == '\0';
+}
+
+static void bus_on_inbox(struct bus *b, const struct bus_msg *m)
+{
+	struct bus_slot *s = NULL;
+	uint64_t ticket;
+
+	if (strncmp(m->subject, b->inbox, b->n_inbox) == 0 &&
+	    ticket_parse(m->subject + b->n_inbox, &ticket)) {
+		s = bus_slot_of(b, ticket);
+	} else {
+		for (size_t i = 0; !s && b->n_parts > 0 && i < b->n_slots; i++)
+			if (b->slots[i]->used && b->slots[i]->reply_part &&
+			    strstr(m->reply, b->slots[i]->reply_part))
+				s = b->slots[i];
+	}
+	if (s)
+		slot_reply(s, m);
+}
+
+/* what arrived */
+
+static void bus_tell(struct bus *b, enum bus_event ev)
+{
+	list_for_each_safe (it, &b->observers) {
+		struct bus_observer *o = list_entry(it, struct bus_observer, link);
+
+		if (!b->closing)
+			o->cb(o->data, ev);
+	}
+	if (!b->closing && b->cb)
+		b->cb(b->data, ev);
+}
+
+static void bus_on_connected(struct bus *b, const struct bus_note *note)
+{
+	b->connected = true;
+	b->stats.n_connects++;
+	b->problem[0] = '\0';
+	b->max_payload = note->max_payload;
+	memcpy(b->server, note->server, sizeof(b->server));
+	memcpy(b->version, note->version, sizeof(b->version));
+	log_event(
+	    EV_broker_connected, LF("server", b->server), LF("version", b->version));
+	bus_tell(b, BUS_CONNECTED);
+}
+
+/* Lost, or a try that failed. The same words again are not logged again. */
+static void bus_on_away(struct bus *b, const struct bus_item *i)
+{
+	bool was_connected = b->connected;
+	AUTO(buf_deinit) struct buf text = BUF_NULL(sizeof(b->problem) - 1);
+
+	buf_add_masked(&text, i->note->text);
+	if (was_connected || strcmp(b->problem, buf_cstr(&text)) != 0)
+		log_event(i->kind == BUS_ITEM_FAILED && i->note->auth
+			      ? EV_broker_refused
+			      : EV_broker_disconnected,
+		    LF("detail", buf_cstr(&text)));
+	snprintf(b->problem, sizeof(b->problem), "%s", buf_cstr(&text));
+	b->connected = false;
+	if (!was_connected)
+		return;
+	bus_fail_all(b, ERROR_UNAVAILABLE);
+	bus_tell(b, BUS_DISCONNECTED);
+}
+
+static bool bus_may_log(int64_t *last_ms)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (*last_ms && now_ms - *last_ms < BUS_LOG_EVERY_MS)
+		return false;
+	*last_ms = now_ms;
+	return true;
+}
+
+/* Permissions Violation for Publish to "SUBJECT": the requests on it will not be
+ * answered. */
+static void bus_on_refused(struct bus *b, const struct bus_note *note)
+{
+	static const char publish[] = "Publish to \"";
+	const char *at = strcasestr(note->text, publish), *end;
+	uint64_t hash;
+
+	if (bus_may_log(&b->refused_logged_ms))
+		log_event(EV_broker_refused, LF("detail", note->text));
+	if (!at)
+		return;
+	at += sizeof(publish) - 1;
+	end = strchr(at, '"');
+	if (!end)
+		return;
+	hash = bus_hash(at, (size_t)(end - at));
+	for (size_t i = 0; i < b->n_slots; i++)
+		if (b->slots[i]->used && b->slots[i]->subject_hash == hash)
+			slot_fail(b->slots[i], ERROR_FORBIDDEN);
+}
+
+static void bus_on_gap(struct bus *b)
+{
+	b->stats.n_dropped = bus_link_n_dropped(b->link);
+	if (bus_may_log(&b->gap_logged_ms))
+		log_event(EV_broker_gap, LF_I("dropped", b->stats.n_dropped));
+	bus_tell(b, BUS_GAP);
+}
+
+static void bus_on_message(struct bus *b, struct bus_item *i)
+{
+	struct bus_header headers[BUS_HEADERS_MAX];
+	struct bus_handler h = b->handlers[i->i_sub];
+	struct bus_msg m;
+
+	bus_item_message(i, &m, headers, BUS_HEADERS_MAX);
+	b->stats.n_in++;
+	b->stats.n_in_bytes += m.data.n;
+	if (i->i_sub == b->i_inbox)
+		bus_on_inbox(b, &m);
+	else if (h.cb)
+		h.cb(h.data, &m);
+}
+
+static void bus_on_item(struct bus *b, struct bus_item *i)
+{
+	if (i->kind == BUS_ITEM_ENDED)
+		bus_release_link(b);
+	if (b->closing)
+		return;
+	switch (i->kind) {
+	case BUS_ITEM_MESSAGE:
+		bus_on_message(b, i);
+		break;
+	case BUS_ITEM_CONNECTED:
+		bus_on_connected(b, i->note);
+		break;
+	case BUS_ITEM_DISCONNECTED:
+	case BUS_ITEM_FAILED:
+		bus_on_away(b, i);
+		break;
+	case BUS_ITEM_REFUSED:
+		bus_on_refused(b, i->note);
+		break;
+	case BUS_ITEM_GAP:
+		bus_on_gap(b);
+		break;
+	case BUS_ITEM_ENDED:
+		break;
+	}
+}
+
+static void bus_drain(struct bus *b)
+{
+	for (int n = 0; n < BUS_BATCH; n++) {
+		struct bus_item *i = b->ready ? b->ready : bus_link_take(b->link);
+
+		if (!i)
+			break;
+		b->ready = i->next;
+		bus_on_item(b, i);
+		bus_item_free(i);
+		if (b->released)
+			break; /* the link is gone */
+	}
+}
+
+static void bus_on_drain_rest(void *data);
+
+static void bus_on_wake(void *data)
+{
+	struct bus *b = data;
+
+	if (b->drain_deferred || b->released)
+		return;
+	bus_drain(b);
+	if (b->ready && !b->released) {
+		b->drain_deferred = true;
+		loop_defer(b->loop, bus_on_drain_rest, b);
+	}
+}
+
+static void bus_on_drain_rest(void *data)
+{
+	struct bus *b = data;
+
+	b->drain_deferred = false;
+	bus_on_wake(b);
+	bus_maybe_free(b);
+}
+
+/* what is sent */
+
+/* Characters that would end a protocol line or split its words; empty tokens. */
+static bool bus_subject_valid(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > BUS_SUBJECT_MAX || s[0] == '.' || s[n - 1] == '.' ||
+	    strstr(s, ".."))
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s <= 0x20 || *s == 0x7F)
+			return false;
+	return true;
+}
+
+static bool bus_headers_valid(const struct bus_header *h, size_t n)
+{
+	if (n > BUS_HEADERS_MAX)
+		return false;
+	for (; n > 0; n--, h++)
+		if (!*h->name || strpbrk(h->name, ":\r\n ") || strpbrk(h->value, "\r\n"))
+			return false;
+	return true;
+}
+
+static int bus_send(struct bus *b, const struct bus_out *m)
+{
+	int r;
+
+	if (!bus_subject_valid(m->subject) ||
+	    (m->reply && !bus_subject_valid(m->reply)) ||
+	    !bus_headers_valid(m->headers, m->n_headers))
+		return ERROR_INVALID;
+	if (!b->connected || b->closing)
+		return ERROR_UNAVAILABLE;
+	r = bus_link_publish(b->link, m);
+	if (r == 0) {
+		b->stats.n_out++;
+		b->stats.n_out_bytes += m->data.n;
+	}
+	return r;
+}
+
+int bus_publish(struct bus *b, const char *subject, const char *reply,
+    const struct bus_header *headers, size_t n_headers, struct slice data)
+{
+	const struct bus_out m = {.subject = subject,
+	    .reply = reply && *reply ? reply : NULL,
+	    .headers = headers,
+	    .n_headers = n_headers,
+	    .data = data};
+
+	return bus_send(b, &m);
+}
+
+static uint64_t bus_request_start(struct bus *b, const struct bus_request *r, bool many)
+{
+	char reply[BUS_INBOX_MAX + BUS_TICKET_LEN + 1];
+	struct bus_slot *s = bus_slot_take(b);
+	const struct bus_out m = {.subject = r->subject,
+	    .reply = reply,
+	    .headers = r->headers,
+	    .n_headers = r->n_headers,
+	    .data = r->data};
+	int code;
+
+	s->many = many;
+	s->cb = r->cb;
+	s->cb_data = r->cb_data;
+	s->timeout_ms = r->timeout_ms;
+	s->subject_hash = bus_hash(r->subject, strlen(r->subject));
+	if (r->reply_part) {
+		s->reply_part = strdup(r->reply_part);
+		must(s->reply_part);
+		b->n_parts++;
+	}
+	snprintf(reply, sizeof(reply), "%s%016llx", b->inbox,
+	    (unsigned long long)slot_ticket(s));
+	if (b->closing)
+		code = -ECANCELED;
+	else if (b->n_used > BUS_REQUESTS_MAX)
+		code = ERROR_UNAVAILABLE;
+	else
+		code = bus_send(b, &m);
+	if (code)
+		slot_fail(s, code);
+	else
+		slot_arm(s);
+	return slot_ticket(s);
+}
+
+uint64_t bus_request(struct bus *b, const struct bus_request *r)
+{
+	return bus_request_start(b, r, false);
+}
+
+uint64_t bus_request_many(struct bus *b, const struct bus_request *r)
+{
+	return bus_request_start(b, r, true);
+}
+
+void bus_request_cancel(struct bus *b, uint64_t ticket)
+{
+	struct bus_slot *s = bus_slot_of(b, ticket);
+
+	if (s)
+		bus_slot_give(s);
+}
+
+/* subscriptions */
+
+static int bus_subscribe_as(struct bus *b, const char *subject, const char *queue,
+    bool is_inbox, const struct bus_handler *h, struct err *e)
+{
+	size_t i;
+	int r;
+
+	if (!bus_subject_valid(subject) || (queue && !bus_subject_valid(queue)))
+		return err_set(
+		    e, ERROR_INVALID, "subject '%s' cannot be subscribed", subject);
+	b->handlers = reallocarray(b->handlers, b->n_handlers + 1, sizeof(*b->handlers));
+	must(b->handlers);
+	r = bus_link_subscribe(b->link, subject, queue, is_inbox, &i, e);
+	if (r)
+		return r;
+	must(i == b->n_handlers);
+	b->handlers[b->n_handlers++] = *h;
+	if (is_inbox)
+		b->i_inbox = i;
+	return 0;
+}
+
+int bus_subscribe(struct bus *b, const char *subject, const char *queue, bus_msg_cb *cb,
+    void *data, struct err *e)
+{
+	const struct bus_handler h = {cb, data};
+
+	return bus_subscribe_as(b, subject, queue, false, &h, e);
+}
+
+void bus_mute(struct bus *b, const void *data)
+{
+	for (size_t i = 0; i < b->n_handlers; i++)
+		if (b->handlers[i].data == data)
+			b->handlers[i] = (struct bus_handler){0};
+}
+
+const char *bus_msg_header(const struct bus_msg *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_headers; i++)
+		if (strcasecmp(m->headers[i].name, name) == 0)
+			return m->headers[i].value;
+	return NULL;
+}
+
+/* making, closing */
+
+static int bus_name_inbox(struct bus *b, const char *prefix, struct err *e)
+{
+	unsigned char random[BUS_INBOX_RANDOM];
+
+	if (strlen(prefix) > BUS_INBOX_MAX - 2 * BUS_INBOX_RANDOM - 3 ||
+	    !bus_subject_valid(prefix) || strpbrk(prefix, "*>"))
+		return err_set(e, ERROR_INVALID,
+		    "nats_inbox_prefix: '%s' is no subject prefix", prefix);
+	random_bytes(random, sizeof(random));
+	b->n_inbox = (size_t)snprintf(b->inbox, sizeof(b->inbox), "%s.", prefix);
+	for (size_t i = 0; i < sizeof(random); i++)
+		b->n_inbox += (size_t)snprintf(b->inbox + b->n_inbox,
+		    sizeof(b->inbox) - b->n_inbox, "%02x", random[i]);
+	b->inbox[b->n_inbox++] = '.';
+	b->inbox[b->n_inbox] = '\0';
+	return 0;
+}
+
+static void bus_subscribe_inbox(struct bus *b)
+{
+	static const struct bus_handler none;
+	char subject[BUS_INBOX_MAX + 2];
+
+	snprintf(subject, sizeof(subject), "%s*", b->inbox);
+	must(bus_subscribe_as(b, subject, NULL, true, &none, NULL) == 0);
+}
+
+static void bus_on_grace(struct loop_timer *t, void *data)
+{
+	(void)t;
+	bus_release_link(data);
+}
+
+int bus_new(struct loop *l, const struct bus_conf *conf, bus_state_cb *cb, void *data,
+    struct bus **out, struct err *e)
+{
+	struct bus *b = calloc(1, sizeof(*b));
+	int r;
+
+	must(b);
+	b->loop = l;
+	b->cb = cb;
+	b->data = data;
+	list_init(&b->observers);
+	list_init(&b->failing);
+	wheel_init(&b->wheel, BUS_TICK_MS, clock_mono_ms());
+	snprintf(b->problem, sizeof(b->problem), "not started");
+	r = bus_name_inbox(b,
+	    conf->inbox_prefix && *conf->inbox_prefix ? conf->inbox_prefix : "_INBOX", e);
+	if (r == 0)
+		r = bus_link_new(l, conf, bus_on_wake, b, &b->link, e);
+	if (r) {
+		free(b);
+		return r;
+	}
+	b->tick = loop_timer_new(l, bus_on_tick, b);
+	b->grace = loop_timer_new(l, bus_on_grace, b);
+	bus_subscribe_inbox(b);
+	*out = b;
+	return 0;
+}
+
+int bus_start(struct bus *b, struct err *e)
+{
+	must(!b->started);
+	snprintf(b->problem, sizeof(b->problem), "connecting");
+	b->started = true;
+	return bus_link_start(b->link, e);
+}
+
+void bus_close(struct bus *b, loop_task_cb *closed_cb, void *data)
+{
+	must(!b->closing);
+	b->closing = true;
+	b->connected = false;
+	b->closed_cb = closed_cb;
+	b->closed_data = data;
+	bus_fail_all(b, -ECANCELED);
+	bus_link_stop(b->link);
+	loop_timer_start(b->grace, BUS_CLOSE_GRACE_MS, 0);
+}
+
+/* asking */
+
+bool bus_connected(const struct bus *b)
+{
+	return b->connected;
+}
+
+const char *bus_server(const struct bus *b)
+{
+	return b->server;
+}
+
+const char *bus_problem(const struct bus *b)
+{
+	return b->problem;
+}
+
+const char *bus_server_version(const struct bus *b)
+{
+	return b->version;
+}
+
+size_t bus_max_payload(const struct bus *b)
+{
+	return b->max_payload;
+}
+
+void bus_observe(struct bus *b, struct bus_observer *o, bus_state_cb *cb, void *data)
+{
+	o->bus = b;
+	o->cb = cb;
+	o->data = data;
+	list_push(&b->observers, &o->link);
+}
+
+void bus_unobserve(struct bus_observer *o)
+{
+	if (o->bus)
+		list_del(&o->bus->observers, &o->link);
+	o->bus = NULL;
+}
+
+void bus_stats(const struct bus *b, struct bus_stats *out)
+{
+	*out = b->stats;
+	out->n_dropped = bus_link_n_dropped(b->link);
+	out->n_requests = b->n_used;
+}
