@@ -73,6 +73,15 @@ static const struct conf_row *row_by_name(const struct conf_spec *spec, const ch
 	return NULL;
 }
 
+static int conf_unknown(const struct conf_source *src, struct err *e)
+{
+	AUTO(buf_deinit) struct buf shown = BUF_NULL(1024);
+
+	conf_add_shown(&shown, NULL, src->setting);
+	return err_set(e, ERROR_INVALID, "%s: no such setting (from %s)",
+	    buf_cstr(&shown), src->from);
+}
+
 int conf_apply_json(const struct conf_spec *spec, void *conf, const char *text, size_t n,
     const char *from, struct err *e)
 {
@@ -90,8 +99,7 @@ int conf_apply_json(const struct conf_spec *spec, void *conf, const char *text, 
 		const struct conf_row *row = row_by_name(spec, src.setting);
 
 		if (!row)
-			return err_set(e, ERROR_INVALID,
-			    "%.80s: no such setting (from %s)", src.setting, from);
+			return conf_unknown(&src, e);
 		if (jsn_type(member) == JSN_NULL)
 			continue;
 		r = conf_value_set_json(row, conf, member, &src, e);

@@ -299,6 +299,8 @@ static void mistakes_in_the_file_are_named(void **state)
 	assert_file_bad("[]", "x.json: not a JSON object");
 	assert_file_bad("{\"slotz\":4}", "slotz: no such setting (from x.json)");
 	assert_file_bad(
+	    "{\"nats://u:p@h\":4}", "nats://***@h: no such setting (from x.json)");
+	assert_file_bad(
 	    "{\"slots\":\"4\"}", "slots: '4' is not a whole number (from x.json)");
 	assert_file_bad(
 	    "{\"slots\":4.5}", "slots: '4.5' is not a whole number (from x.json)");
