@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "lifecycle/core/command.h"
 #include "lifecycle/core/instance.h"
+#include "lifecycle/core/query.h"
 #include "lifecycle/core/runner_info.h"
 #include "proto/codec.h"
 
@@ -43,6 +44,10 @@ int wire_command_decode(enum verb verb, enum codec_encoding enc, struct slice in
 void wire_command_encode(
     const struct command *c, enum codec_encoding enc, struct buf *out);
 
+/* Requests that change nothing. @verb: get, wait, list, scale, runners or force_lost. */
+int wire_query_decode(const char *verb, enum codec_encoding enc, struct slice in,
+    struct query *out, struct err *e) MUST_CHECK;
+
 /* Replies and events. */
 void wire_event_encode(const struct instance *i, const struct event *ev,
     enum codec_encoding enc, struct buf *out);
@@ -51,3 +56,10 @@ void wire_record_encode(
 /* {"error":{"code","message"}}; @accepted_seq > 0 adds "accepted":true,"seq". */
 void wire_error_encode(int code, const char *message, uint64_t accepted_seq,
     enum codec_encoding enc, struct buf *out);
+/* @next_cursor: NULL at the end. */
+void wire_list_encode(const struct instance *const *items, size_t n,
+    const char *next_cursor, enum codec_encoding enc, struct buf *out);
+void wire_runners_encode(const struct runner_view *runners, size_t n,
+    enum codec_encoding enc, struct buf *out);
+void wire_scale_encode(
+    const struct scale_view *s, enum codec_encoding enc, struct buf *out);
