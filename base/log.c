@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,11 +21,13 @@ enum {
 static const char *const log_level_names[LOG_LEVEL_N_] = {
     "error", "warn", "info", "debug"};
 
+/* Atomic because threads of libraries log as well; log_init() is the loop thread's. */
 static struct {
-	const char *program;
-	enum log_level level;
-	bool json;
-	uint64_t n_lost; /* records stderr did not take; told in the next one */
+	const char *_Atomic program;
+	_Atomic enum log_level level;
+	atomic_bool json;
+	_Atomic uint64_t n_lost; /* records stderr did not take; told in the next one */
+	atomic_bool torn;        /* the last one was taken in part: begin a new line */
 } log_sink = {.program = "", .level = LOG_INFO, .json = true};
 
 void log_init(const char *program, enum log_level level, bool json)
@@ -92,7 +95,7 @@ static void log_add_value(struct buf *b, const struct log_field *f, bool json)
 }
 
 static void log_render_json(struct buf *b, const struct log_event *ev,
-    const struct log_field *fields, const char *ts)
+    const struct log_field *fields, const char *ts, uint64_t n_lost)
 {
 	buf_addf(b, "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"",
 	    ts, log_level_names[ev->level], log_sink.program, ev->name);
@@ -100,13 +103,13 @@ static void log_render_json(struct buf *b, const struct log_event *ev,
 		buf_addf(b, ",\"%s\":", f->key);
 		log_add_value(b, f, true);
 	}
-	if (log_sink.n_lost)
-		buf_addf(b, ",\"records_lost\":%" PRIu64, log_sink.n_lost);
+	if (n_lost)
+		buf_addf(b, ",\"records_lost\":%" PRIu64, n_lost);
 	buf_adds(b, "}\n");
 }
 
 static void log_render_text(struct buf *b, const struct log_event *ev,
-    const struct log_field *fields, const char *ts)
+    const struct log_field *fields, const char *ts, uint64_t n_lost)
 {
 	buf_addf(b, "%s %-5s %s %s", ts, log_level_names[ev->level], log_sink.program,
 	    ev->name);
@@ -114,50 +117,56 @@ static void log_render_text(struct buf *b, const struct log_event *ev,
 		buf_addf(b, " %s=", f->key);
 		log_add_value(b, f, false);
 	}
-	if (log_sink.n_lost)
-		buf_addf(b, " records_lost=%" PRIu64, log_sink.n_lost);
+	if (n_lost)
+		buf_addf(b, " records_lost=%" PRIu64, n_lost);
 	buf_addc(b, '\n');
 }
 
-/* False if stderr took nothing, or not all of it within LOG_STALL_MS. */
-static bool log_write(const char *p, size_t n)
+/* False if stderr did not take all of it. @patient: a full one is given LOG_STALL_MS,
+ * once. */
+static bool log_write(const char *p, size_t n, bool patient)
 {
-	bool waited = false;
+	size_t i = 0;
 
-	while (n > 0) {
-		ssize_t done = write(STDERR_FILENO, p, n);
+	while (i < n) {
+		ssize_t done = write(STDERR_FILENO, p + i, n - i);
 
 		if (done > 0) {
-			p += done;
-			n -= (size_t)done;
-		} else if (done < 0 && errno == EAGAIN && !waited) {
+			i += (size_t)done;
+		} else if (done < 0 && errno == EAGAIN && patient) {
 			struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-			waited = true;
+			patient = false;
 			poll(&fd, 1, LOG_STALL_MS);
 		} else if (!(done < 0 && errno == EINTR)) {
-			return false;
+			break;
 		}
 	}
-	return true;
+	if (i > 0)
+		log_sink.torn = i < n;
+	return i == n;
 }
 
 void log_emit(const struct log_event *ev, const struct log_field *fields)
 {
 	AUTO(buf_deinit) struct buf b = BUF_NULL(LOG_RECORD_MAX_BYTES);
 	char ts[CLOCK_RFC3339_LEN + 1];
+	uint64_t n_lost = log_sink.n_lost;
 	int saved_errno = errno;
 
 	if (!log_enabled(ev->level))
 		return;
 	clock_rfc3339(clock_unix_ms(), ts);
+	if (log_sink.torn)
+		buf_addc(&b, '\n');
 	if (log_sink.json)
-		log_render_json(&b, ev, fields, ts);
+		log_render_json(&b, ev, fields, ts, n_lost);
 	else
-		log_render_text(&b, ev, fields, ts);
-	if (buf_check(&b) == 0 && log_write(b.data, b.n))
-		log_sink.n_lost = 0;
+		log_render_text(&b, ev, fields, ts, n_lost);
+	/* While stderr is stuck nothing waits for it: the loop has other work. */
+	if (buf_check(&b) == 0 && log_write(b.data, b.n, n_lost == 0))
+		atomic_fetch_sub(&log_sink.n_lost, n_lost);
 	else
-		log_sink.n_lost++;
+		atomic_fetch_add(&log_sink.n_lost, 1);
 	errno = saved_errno;
 }

@@ -171,8 +171,35 @@ static void records_a_full_pipe_refused_are_counted_in_the_next(void **state)
 	assert_null(strstr(text, "records_lost"));
 }
 
+static void a_torn_record_does_not_spoil_the_next(void **state)
+{
+	static char value[9000], sink[1 << 17];
+	struct capture c;
+	char text[512];
+	ssize_t room;
+
+	(void)state;
+	log_init("testd", LOG_INFO, true);
+	capture_begin(&c);
+	fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
+	memset(sink, 'x', sizeof(sink));
+	room = write(STDERR_FILENO, sink, sizeof(sink));
+	assert_true(room > 0);
+	assert_int_equal(read(c.fds[0], sink, 4096), 4096);
+	memset(value, 'v', 4000);
+	/* over 8192 bytes: a page of it fits */
+	log_event(EV_broken, LF("a", value), LF("b", value), LF("c", value));
+	while (read(c.fds[0], sink, sizeof(sink)) > 0)
+		;
+	log_event(EV_broken, LF_NONE);
+	capture_end(&c, text, sizeof(text));
+	assert_memory_equal(text, "\n{\"ts\":", 7);
+	assert_non_null(strstr(text, "\"records_lost\":1"));
+}
+
 TEST_MAIN(cmocka_unit_test(json_records_are_one_line_each),
     cmocka_unit_test(text_records_quote_what_is_no_word),
     cmocka_unit_test(levels_filter_and_parse),
     cmocka_unit_test(long_values_are_cut_between_characters),
+    cmocka_unit_test(a_torn_record_does_not_spoil_the_next),
     cmocka_unit_test(records_a_full_pipe_refused_are_counted_in_the_next))
