@@ -123,29 +123,38 @@ static void buf_add_json_escape(struct buf *b, unsigned char c)
 	}
 }
 
+/* What a string holds as it is: plain ASCII and whole characters beyond it. */
+static size_t json_verbatim_len(const char *p, size_t n)
+{
+	size_t i = 0, len;
+
+	do {
+		i += utf8_plain_len(p + i, n - i);
+		len =
+		    i < n && (unsigned char)p[i] >= 0x80 ? utf8_seq_len(p + i, n - i) : 0;
+		i += len;
+	} while (len > 0);
+	return i;
+}
+
 void buf_add_json_string(struct buf *b, const char *data, size_t n)
 {
-	size_t i_kept = 0, i = 0; /* [i_kept, i) goes out as it is */
+	size_t i = 0;
 
 	buf_addc(b, '"');
 	while (i < n) {
-		unsigned char c = (unsigned char)data[i];
-		size_t len = 1;
+		size_t len = json_verbatim_len(data + i, n - i);
 
-		if (c >= 0x80)
-			len = utf8_seq_len(data + i, n - i);
-		if (len > 0 && c >= 0x20 && c != '"' && c != '\\') {
-			i += len;
-			continue;
-		}
-		buf_add(b, data + i_kept, i - i_kept);
-		if (len == 0)
+		buf_add(b, data + i, len);
+		i += len;
+		if (i == n)
+			break;
+		if ((unsigned char)data[i] >= 0x80)
 			buf_adds(b, "\xEF\xBF\xBD");
 		else
-			buf_add_json_escape(b, c);
-		i_kept = ++i;
+			buf_add_json_escape(b, (unsigned char)data[i]);
+		i++;
 	}
-	buf_add(b, data + i_kept, i - i_kept);
 	buf_addc(b, '"');
 }
 

@@ -119,34 +119,39 @@ static int scan_escape(struct scan *s)
 	return 0;
 }
 
+/* One that is not plain ASCII. */
+static int scan_character(struct scan *s)
+{
+	size_t len = utf8_seq_len(s->text + s->i, s->n - s->i);
+
+	if ((unsigned char)s->text[s->i] < 0x20)
+		return scan_fail(s, s->i, "raw control character in a string");
+	if (len == 0)
+		return scan_fail(s, s->i, "invalid UTF-8");
+	s->i += len;
+	return 0;
+}
+
 static int scan_string(struct scan *s)
 {
 	size_t start = s->i++;
 
-	while (s->i < s->n) {
-		unsigned char c = (unsigned char)s->text[s->i];
+	for (;;) {
+		unsigned char c;
+		int r;
 
+		s->i += utf8_plain_len(s->text + s->i, s->n - s->i);
+		if (s->i == s->n)
+			return scan_fail(s, start, "string without an end");
+		c = (unsigned char)s->text[s->i];
 		if (c == '"') {
 			s->i++;
 			return 0;
 		}
-		if (c == '\\') {
-			int r = scan_escape(s);
-
-			if (r)
-				return r;
-		} else if (c < 0x20) {
-			return scan_fail(s, s->i, "raw control character in a string");
-		} else {
-			size_t len =
-			    c < 0x80 ? 1 : utf8_seq_len(s->text + s->i, s->n - s->i);
-
-			if (len == 0)
-				return scan_fail(s, s->i, "invalid UTF-8");
-			s->i += len;
-		}
+		r = c == '\\' ? scan_escape(s) : scan_character(s);
+		if (r)
+			return r;
 	}
-	return scan_fail(s, start, "string without an end");
 }
 
 static size_t scan_digits(struct scan *s)

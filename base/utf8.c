@@ -48,6 +48,35 @@ size_t utf8_seq_len(const char *p, size_t n)
 	return len;
 }
 
+static bool utf8_is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Eight bytes at once: bit 7 of a byte of the result is set if one of them, up to and
+ * with that byte, is not plain. */
+static uint64_t utf8_not_plain(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t w, quote, backslash;
+
+	memcpy(&w, p, sizeof(w));
+	quote = w ^ (ones * '"');
+	backslash = w ^ (ones * '\\');
+	return (w | (w - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops;
+}
+
+size_t utf8_plain_len(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (n - i >= 8 && utf8_not_plain(p + i) == 0)
+		i += 8;
+	while (i < n && utf8_is_plain((unsigned char)p[i]))
+		i++;
+	return i;
+}
+
 bool utf8_valid(const char *p, size_t n)
 {
 	while (n > 0) {

@@ -11,6 +11,9 @@
 bool utf8_valid(const char *p, size_t n);
 /* Bytes of the well-formed sequence that starts at @p: 1 to 4, or 0 if there is none. */
 size_t utf8_seq_len(const char *p, size_t n);
+/* Bytes at the start that are ASCII from space on, but no quote and no backslash: what a
+ * JSON string holds as it is. */
+size_t utf8_plain_len(const char *p, size_t n);
 /* One code point at @p (valid UTF-8, @n > 0): its value; *len_out its bytes. */
 uint32_t utf8_decode(const char *p, size_t n, size_t *len_out);
 /* Length in UTF-16 code units of valid UTF-8. */

@@ -60,6 +60,24 @@ static void overlong_and_broken_forms_are_refused(void **state)
 	assert_true(utf8_valid("a\0b", 3));
 }
 
+static void plain_runs_end_at_every_special_byte(void **state)
+{
+	char text[40];
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+
+		for (size_t at = 0; at < sizeof(text); at++) {
+			memset(text, at % 2 ? 'a' : '\x7f', sizeof(text));
+			text[at] = (char)c;
+			assert_int_equal(utf8_plain_len(text, sizeof(text)),
+			    plain ? sizeof(text) : at);
+			assert_int_equal(utf8_plain_len(text, at), at);
+		}
+	}
+}
+
 static void lengths_count_utf16_units(void **state)
 {
 	const char *text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z";
@@ -94,5 +112,6 @@ static void stored_texts_are_cleaned(void **state)
 
 TEST_MAIN(cmocka_unit_test(every_code_point_goes_there_and_back),
     cmocka_unit_test(overlong_and_broken_forms_are_refused),
+    cmocka_unit_test(plain_runs_end_at_every_special_byte),
     cmocka_unit_test(lengths_count_utf16_units),
     cmocka_unit_test(stored_texts_are_cleaned))
