@@ -1,10 +1,12 @@
-/* The loop's side of the NATS connection: what arrived is handed out, requests are
- * matched with their replies, deadlines run. The threads behind it are bus_link.c.
+/* The loop's side of the NATS connection: what arrived is handed out. Requests
+ * and their replies are bus_request.c, the threads behind it all bus_keeper.c.
  *
  * happy path: bus_new, bus_start, CONNECTED, requests and messages, bus_close, ENDED,
- * freed, closed_cb failure modes: DISCONNECTED: every request under way fails, later ones
- * at once; no reply: the wheel; a reply that comes after its request ended: its ticket is
- * stale, ignored; close while connecting hangs: the keeper is left to itself */
+ * freed, closed_cb
+ *
+ * failure modes: DISCONNECTED: every request under way fails, later ones at once; no
+ * reply: the wheel; a reply that comes after its request ended: its ticket is stale,
+ * ignored; close while connecting hangs: the keeper is left to itself */
 #include "base/io/bus.h"
 
 #include <errno.h>
@@ -14,82 +16,20 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/ids.h"
-#include "base/io/bus_conf.h"
-#include "base/io/bus_link.h"
+#include "base/io/bus_internal.h"
 #include "base/io/events.h"
-#include "base/wheel.h"
 
 enum {
 	BUS_BATCH = 256, /* items handled before other handles get a turn */
-	BUS_TICK_MS = 20,
 	BUS_CLOSE_GRACE_MS = BUS_CONNECT_TIMEOUT_MS + BUS_FLUSH_TIMEOUT_MS,
-	BUS_TICKET_LEN = 16,
 	BUS_INBOX_RANDOM = 11,
-	BUS_INBOX_MAX = 128,
 	BUS_LOG_EVERY_MS = 1000,
 	BUS_SUBJECT_MAX = 512,
 };
 
-struct bus_handler {
-	bus_msg_cb *cb; /* NULL: the inbox, or muted */
-	void *data;
-};
-
-/* A request under way. Its ticket is generation and index, so that a late reply to an
- * earlier request in the same slot is recognised. */
-struct bus_slot {
-	struct bus *bus;
-	struct wheel_timer deadline;
-	struct list_link link; /* bus.failing */
-	uint32_t i, generation;
-	bool used, many;
-	int fail_code; /* while on bus.failing */
-	bus_reply_cb *cb;
-	void *cb_data;
-	int64_t timeout_ms;
-	uint64_t subject_hash;
-	char *reply_part;
-};
-
-struct bus {
-	struct loop *loop;
-	struct bus_link *link;
-	bus_state_cb *cb;
-	void *data;
-	struct list observers; /* struct bus_observer.link */
-
-	bool connected, started;
-	char server[sizeof(((struct bus_note *)0)->server)];
-	char version[sizeof(((struct bus_note *)0)->version)];
-	char problem[sizeof(((struct bus_note *)0)->text)];
-	size_t max_payload;
-	int64_t gap_logged_ms, refused_logged_ms;
-
-	struct bus_handler *handlers; /* by subscription */
-	size_t n_handlers, i_inbox;
-	struct bus_item *ready; /* taken from the link, not handled yet */
-
-	char inbox[BUS_INBOX_MAX]; /* "PREFIX.RANDOM." */
-	size_t n_inbox;
-	struct bus_slot **slots;
-	size_t n_slots, n_used, n_parts;
-	uint32_t *free_slots;
-	size_t n_free;
-	struct list failing; /* struct bus_slot.link */
-	bool failing_deferred, drain_deferred;
-	struct wheel wheel;
-	struct loop_timer *tick; /* armed while the wheel is */
-
-	bool closing, released, link_closed;
-	struct loop_timer *grace;
-	loop_task_cb *closed_cb;
-	void *closed_data;
-	struct bus_stats stats;
-};
-
 /* freeing */
 
-static void bus_maybe_free(struct bus *b)
+void bus_maybe_free(struct bus *b)
 {
 	loop_task_cb *closed_cb = b->closed_cb;
 	void *data = b->closed_data;
@@ -105,12 +45,8 @@ static void bus_maybe_free(struct bus *b)
 		bus_item_free(b->ready);
 		b->ready = next;
 	}
-	for (size_t i = 0; i < b->n_slots; i++)
-		free(b->slots[i]);
-	free(b->slots);
-	free(b->free_slots);
+	bus_requests_deinit(b);
 	free(b->handlers);
-	loop_timer_free(b->tick);
 	loop_timer_free(b->grace);
 	free(b);
 	if (closed_cb)
@@ -131,201 +67,6 @@ static void bus_release_link(struct bus *b)
 		return;
 	b->released = true;
 	bus_link_release(b->link, bus_on_link_closed, b);
-}
-
-/* requests */
-
-static uint64_t bus_hash(const char *s, size_t n)
-{
-	uint64_t h = 14695981039346656037u; /* FNV-1a */
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * 1099511628211u;
-	return h;
-}
-
-static uint64_t slot_ticket(const struct bus_slot *s)
-{
-	return (uint64_t)s->generation << 32 | s->i;
-}
-
-static struct bus_slot *bus_slot_of(struct bus *b, uint64_t ticket)
-{
-	uint32_t i = (uint32_t)ticket;
-	struct bus_slot *s = i < b->n_slots ? b->slots[i] : NULL;
-
-	return s && s->used && slot_ticket(s) == ticket ? s : NULL;
-}
-
-static void bus_on_deadline(struct wheel_timer *t);
-
-static struct bus_slot *bus_slot_grow(struct bus *b)
-{
-	struct bus_slot *s = calloc(1, sizeof(*s));
-
-	b->slots = reallocarray(b->slots, b->n_slots + 1, sizeof(*b->slots));
-	b->free_slots =
-	    reallocarray(b->free_slots, b->n_slots + 1, sizeof(*b->free_slots));
-	must(s && b->slots && b->free_slots);
-	s->bus = b;
-	s->i = (uint32_t)b->n_slots;
-	s->deadline.fire = bus_on_deadline;
-	b->slots[b->n_slots++] = s;
-	return s;
-}
-
-/* Over BUS_REQUESTS_MAX slots are still given, to requests that only wait to be refused.
- */
-static struct bus_slot *bus_slot_take(struct bus *b)
-{
-	struct bus_slot *s =
-	    b->n_free ? b->slots[b->free_slots[--b->n_free]] : bus_slot_grow(b);
-
-	s->used = true;
-	if (++s->generation == 0)
-		s->generation = 1; /* a ticket is never 0 */
-	b->n_used++;
-	return s;
-}
-
-static void bus_slot_give(struct bus_slot *s)
-{
-	struct bus *b = s->bus;
-
-	wheel_cancel(&b->wheel, &s->deadline);
-	if (list_linked(&s->link))
-		list_del(&b->failing, &s->link);
-	if (s->reply_part)
-		b->n_parts--;
-	free(s->reply_part);
-	s->reply_part = NULL;
-	s->used = false;
-	b->free_slots[b->n_free++] = s->i;
-	b->n_used--;
-}
-
-static void slot_end(struct bus_slot *s, int code, const struct bus_msg *m)
-{
-	bus_reply_cb *cb = s->cb;
-	void *data = s->cb_data;
-
-	bus_slot_give(s);
-	cb(data, code, m);
-}
-
-static void bus_on_failing(void *data)
-{
-	struct bus *b = data;
-
-	/* what fails from these callbacks waits for the next turn */
-	for (size_t n = b->failing.n; n > 0 && b->failing.n > 0; n--) {
-		struct bus_slot *s =
-		    list_entry(list_first(&b->failing), struct bus_slot, link);
-
-		slot_end(s, s->fail_code, NULL);
-	}
-	b->failing_deferred = b->failing.n > 0;
-	if (b->failing_deferred)
-		loop_defer(b->loop, bus_on_failing, b);
-	bus_maybe_free(b);
-}
-
-static void slot_fail(struct bus_slot *s, int code)
-{
-	struct bus *b = s->bus;
-
-	if (list_linked(&s->link))
-		return;
-	wheel_cancel(&b->wheel, &s->deadline);
-	s->fail_code = code;
-	list_push(&b->failing, &s->link);
-	if (!b->failing_deferred)
-		loop_defer(b->loop, bus_on_failing, b);
-	b->failing_deferred = true;
-}
-
-static void bus_fail_all(struct bus *b, int code)
-{
-	for (size_t i = 0; b->n_used > 0 && i < b->n_slots; i++)
-		if (b->slots[i]->used)
-			slot_fail(b->slots[i], code);
-}
-
-static void bus_on_deadline(struct wheel_timer *t)
-{
-	slot_end(container_of(t, struct bus_slot, deadline), ERROR_TIMEOUT, NULL);
-}
-
-static void bus_on_tick(struct loop_timer *t, void *data)
-{
-	struct bus *b = data;
-
-	wheel_turn(&b->wheel, clock_mono_ms());
-	if (b->wheel.n_armed == 0)
-		loop_timer_stop(t);
-}
-
-static void slot_arm(struct bus_slot *s)
-{
-	struct bus *b = s->bus;
-
-	if (!loop_timer_armed(b->tick)) {
-		wheel_turn(&b->wheel, clock_mono_ms());
-		loop_timer_start(b->tick, BUS_TICK_MS, BUS_TICK_MS);
-	}
-	wheel_arm(&b->wheel, &s->deadline, s->timeout_ms);
-}
-
-static void slot_reply(struct bus_slot *s, const struct bus_msg *m)
-{
-	const char *status = m->data.n == 0 ? bus_msg_header(m, "Status") : NULL;
-
-	if (list_linked(&s->link))
-		return; /* has failed already */
-	if (status && strcmp(status, "503") == 0) {
-		slot_end(s, ERROR_UNAVAILABLE, NULL); /* no responders */
-		return;
-	}
-	if (!s->many) {
-		slot_end(s, 0, m);
-		return;
-	}
-	slot_arm(s);
-	s->cb(s->cb_data, 0, m);
-}
-
-static bool ticket_parse(const char *s, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < BUS_TICKET_LEN; i++, s++) {
-		if (*s >= '0' && *s <= '9')
-			v = v << 4 | (uint64_t)(*s - '0');
-		else if (*s >= 'a' && *s <= 'f')
-			v = v << 4 | (uint64_t)(*s - 'a' + 10);
-		else
-			return false;
-	}
-	*out = v;
-	return *s == '\0';
-}
-
-static void bus_on_inbox(struct bus *b, const struct bus_msg *m)
-{
-	struct bus_slot *s = NULL;
-	uint64_t ticket;
-
-	if (strncmp(m->subject, b->inbox, b->n_inbox) == 0 &&
-	    ticket_parse(m->subject + b->n_inbox, &ticket)) {
-		s = bus_slot_of(b, ticket);
-	} else {
-		for (size_t i = 0; !s && b->n_parts > 0 && i < b->n_slots; i++)
-			if (b->slots[i]->used && b->slots[i]->reply_part &&
-			    strstr(m->reply, b->slots[i]->reply_part))
-				s = b->slots[i];
-	}
-	if (s)
-		slot_reply(s, m);
 }
 
 /* what arrived */
@@ -371,7 +112,7 @@ static void bus_on_away(struct bus *b, const struct bus_item *i)
 	b->connected = false;
 	if (!was_connected)
 		return;
-	bus_fail_all(b, ERROR_UNAVAILABLE);
+	bus_requests_fail(b, ERROR_UNAVAILABLE);
 	bus_tell(b, BUS_DISCONNECTED);
 }
 
@@ -391,7 +132,6 @@ static void bus_on_refused(struct bus *b, const struct bus_note *note)
 {
 	static const char publish[] = "Publish to \"";
 	const char *at = strcasestr(note->text, publish), *end;
-	uint64_t hash;
 
 	if (bus_may_log(&b->refused_logged_ms))
 		log_event(EV_broker_refused, LF("detail", note->text));
@@ -399,12 +139,9 @@ static void bus_on_refused(struct bus *b, const struct bus_note *note)
 		return;
 	at += sizeof(publish) - 1;
 	end = strchr(at, '"');
-	if (!end)
-		return;
-	hash = bus_hash(at, (size_t)(end - at));
-	for (size_t i = 0; i < b->n_slots; i++)
-		if (b->slots[i]->used && b->slots[i]->subject_hash == hash)
-			slot_fail(b->slots[i], ERROR_FORBIDDEN);
+	if (end)
+		bus_requests_fail_on(
+		    b, (struct slice){at, (size_t)(end - at)}, ERROR_FORBIDDEN);
 }
 
 static void bus_on_gap(struct bus *b)
@@ -500,7 +237,7 @@ static void bus_on_drain_rest(void *data)
 /* what is sent */
 
 /* Characters that would end a protocol line or split its words; empty tokens. */
-static bool bus_subject_valid(const char *s)
+bool bus_subject_valid(const char *s)
 {
 	size_t n = strlen(s);
 
@@ -523,7 +260,7 @@ static bool bus_headers_valid(const struct bus_header *h, size_t n)
 	return true;
 }
 
-static int bus_send(struct bus *b, const struct bus_out *m)
+int bus_send(struct bus *b, const struct bus_out *m)
 {
 	int r;
 
@@ -551,60 +288,6 @@ int bus_publish(struct bus *b, const char *subject, const char *reply,
 	    .data = data};
 
 	return bus_send(b, &m);
-}
-
-static uint64_t bus_request_start(struct bus *b, const struct bus_request *r, bool many)
-{
-	char reply[BUS_INBOX_MAX + BUS_TICKET_LEN + 1];
-	struct bus_slot *s = bus_slot_take(b);
-	const struct bus_out m = {.subject = r->subject,
-	    .reply = reply,
-	    .headers = r->headers,
-	    .n_headers = r->n_headers,
-	    .data = r->data};
-	int code;
-
-	s->many = many;
-	s->cb = r->cb;
-	s->cb_data = r->cb_data;
-	s->timeout_ms = r->timeout_ms;
-	s->subject_hash = bus_hash(r->subject, strlen(r->subject));
-	if (r->reply_part) {
-		s->reply_part = strdup(r->reply_part);
-		must(s->reply_part);
-		b->n_parts++;
-	}
-	snprintf(reply, sizeof(reply), "%s%016llx", b->inbox,
-	    (unsigned long long)slot_ticket(s));
-	if (b->closing)
-		code = -ECANCELED;
-	else if (b->n_used > BUS_REQUESTS_MAX)
-		code = ERROR_UNAVAILABLE;
-	else
-		code = bus_send(b, &m);
-	if (code)
-		slot_fail(s, code);
-	else
-		slot_arm(s);
-	return slot_ticket(s);
-}
-
-uint64_t bus_request(struct bus *b, const struct bus_request *r)
-{
-	return bus_request_start(b, r, false);
-}
-
-uint64_t bus_request_many(struct bus *b, const struct bus_request *r)
-{
-	return bus_request_start(b, r, true);
-}
-
-void bus_request_cancel(struct bus *b, uint64_t ticket)
-{
-	struct bus_slot *s = bus_slot_of(b, ticket);
-
-	if (s)
-		bus_slot_give(s);
 }
 
 /* subscriptions */
@@ -699,8 +382,6 @@ int bus_new(struct loop *l, const struct bus_conf *conf, bus_state_cb *cb, void 
 	b->cb = cb;
 	b->data = data;
 	list_init(&b->observers);
-	list_init(&b->failing);
-	wheel_init(&b->wheel, BUS_TICK_MS, clock_mono_ms());
 	snprintf(b->problem, sizeof(b->problem), "not started");
 	r = bus_name_inbox(b,
 	    conf->inbox_prefix && *conf->inbox_prefix ? conf->inbox_prefix : "_INBOX", e);
@@ -710,7 +391,7 @@ int bus_new(struct loop *l, const struct bus_conf *conf, bus_state_cb *cb, void 
 		free(b);
 		return r;
 	}
-	b->tick = loop_timer_new(l, bus_on_tick, b);
+	bus_requests_init(b);
 	b->grace = loop_timer_new(l, bus_on_grace, b);
 	bus_subscribe_inbox(b);
 	*out = b;
@@ -732,7 +413,7 @@ void bus_close(struct bus *b, loop_task_cb *closed_cb, void *data)
 	b->connected = false;
 	b->closed_cb = closed_cb;
 	b->closed_data = data;
-	bus_fail_all(b, -ECANCELED);
+	bus_requests_fail(b, -ECANCELED);
 	bus_link_stop(b->link);
 	loop_timer_start(b->grace, BUS_CLOSE_GRACE_MS, 0);
 }

@@ -4,10 +4,12 @@
  * reading waits half a second for it, once, then the connection is given up.
  *
  * happy path: bus_new, bus_subscribe..., bus_start, on_state(connected), messages,
- * bus_close, closed_cb failure modes: broker away at start or later: reconnects for ever,
- * requests fail at once with ERROR_UNAVAILABLE, publishes likewise; inbound queue over
- * its limit (64 Ki messages or 64 MiB): newest messages are dropped, counted, and
- * on_state(gap) tells the owner to read its state again. */
+ * bus_close, closed_cb
+ *
+ * failure modes: broker away at start or later: reconnects for ever, requests fail at
+ * once with ERROR_UNAVAILABLE, publishes likewise; inbound queue over its limit (64 Ki
+ * messages or 64 MiB): newest messages are dropped, counted, and on_state(gap) tells the
+ * owner to read its state again. */
 #pragma once
 
 #include "base/err.h"
@@ -43,7 +45,7 @@ bool bus_url_is_loopback(const char *url);
  * it). */
 int bus_new(struct loop *l, const struct bus_conf *conf, bus_state_cb *cb, void *data,
     struct bus **out, struct err *e) MUST_CHECK;
-/* Begin connecting, on a thread of nats.c; returns at once. */
+/* Begin connecting, on a thread of its own; returns at once. */
 int bus_start(struct bus *b, struct err *e) MUST_CHECK;
 bool bus_connected(const struct bus *b);
 /* Host and port now or last connected to, without userinfo; "" before the first. */
@@ -64,7 +66,7 @@ struct bus_header {
 
 enum {
 	BUS_HEADERS_MAX =
-	    64, /* of a message; further ones of an inbound message are not seen */
+	    64, /* of a message; an inbound one's further headers are lost */
 	BUS_REQUESTS_MAX = 64 * 1024, /* under way at one time */
 };
 
@@ -78,8 +80,8 @@ struct bus_msg {
 	int64_t received_mono_us; /* when nats.c handed it over */
 };
 
-const char *bus_msg_header(const struct bus_msg *m,
-    const char *name); /* NULL if absent; names compare without case */
+/* NULL if absent; names compare without case. */
+const char *bus_msg_header(const struct bus_msg *m, const char *name);
 
 typedef void bus_msg_cb(void *data, const struct bus_msg *m);
 
@@ -94,8 +96,7 @@ int bus_subscribe(struct bus *b, const char *subject, const char *queue, bus_msg
 void bus_mute(struct bus *b, const void *data);
 
 /* Core publish; 0 or ERROR_UNAVAILABLE, ERROR_TOO_LARGE, ERROR_INVALID (a subject or
- * header that cannot be sent). @reply,
- * @headers may be NULL. */
+ * header that cannot be sent). @reply, @headers may be NULL. */
 int bus_publish(struct bus *b, const char *subject, const char *reply,
     const struct bus_header *headers, size_t n_headers, struct slice data) MUST_CHECK;
 

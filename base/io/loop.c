@@ -2,9 +2,11 @@
  * because it alone knows which handles belong to the loop itself and not to anyone who
  * forgot to close theirs.
  *
- * happy path: loop_new, handles come and go, loop_run, loop_stop, the last handle closes,
- * loop_run returns, loop_free failure modes: a handle left open at loop_free: listed and
- * abort; libuv out of descriptors at loop_new: abort */
+ * happy path: loop_new, handles come and go, loop_run, loop_stop, the last handle
+ * closes, loop_run returns, loop_free
+ *
+ * failure modes: a handle left open at loop_free: listed and abort; libuv out of
+ * descriptors at loop_new: abort */
 #include "base/io/loop.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
-/* Single reads and writes of the store: keys of buckets, messages of streams. Each is one
- * request over bus.h in the wire form of JetStream; listings, watches and the making of
- * streams are files of their own.
+/* Single reads and writes of the store: keys of buckets, messages of streams. Each is
+ * one request over bus.h in the wire form of JetStream; listings, watches and the making
+ * of streams are files of their own.
  *
  * happy path: store_put, request, pub ack, cb(0, revision)
+ *
  * failure modes: refused here (bad name, too large): cb later, nothing sent; no answer,
  * connection lost: cb(TIMEOUT or UNAVAILABLE), whether a write took place is unknown;
  * store_free: cb(-ECANCELED) at once */

@@ -3,8 +3,10 @@
  * its field.
  *
  * happy path: INFO, not found, CREATE, compare what was made (old brokers ignore fields
- * they do not know), cb(0) failure modes: there with other fields: CONFLICT; another
- * process creates it in between: INFO once more */
+ * they do not know), cb(0)
+ *
+ * failure modes: there with other fields: CONFLICT; another process creates it in
+ * between: INFO once more */
 #include <string.h>
 
 #include "base/io/store_internal.h"

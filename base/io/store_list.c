@@ -2,9 +2,11 @@
  * more. Its own file because it is the only read of many messages.
  *
  * happy path: create the consumer, ask for a batch, items, ask again, the last says none
- * is pending, DONE, delete it failure modes: a batch ends early (status 408, 409): ask
- * again, or DONE if it brought nothing; a message is missing in the consumer's count,
- * silence, connection lost: FAILED, and the broker forgets the consumer by itself */
+ * is pending, DONE, delete it
+ *
+ * failure modes: a batch ends early (status 408, 409): ask again, or DONE if it brought
+ * nothing; a message is missing in the consumer's count, silence, connection lost:
+ * FAILED, and the broker forgets the consumer by itself */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

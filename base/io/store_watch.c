@@ -8,9 +8,10 @@
  * already.
  *
  * happy path: connected, INFO (L), list: RESET, keys, SYNCED; what waited; then live
+ *
  * failure modes: connection lost: nothing until it is back, then list again; gap, feed
- * queue over its limit, messages dropped here: list again; a listing fails: again after a
- * pause that grows */
+ * queue over its limit, messages dropped here: list again; a listing fails: again after
+ * a pause that grows */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
