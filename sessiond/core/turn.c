@@ -2,6 +2,7 @@
 #include "sessiond/core/turn.h"
 
 #include "base/must.h"
+#include "sessiond/core/session_rec.h"
 
 #define S(name) (1u << TURN_##name)
 
@@ -33,8 +34,29 @@ void turn_free(struct turn *t)
 	free(t->thread_id);
 	free(t->error);
 	free(t->usage);
+	free(t->held_id);
+	free(t->held_content);
 	entries_deinit(&t->entries);
 	free(t);
+}
+
+void turn_hold(struct turn *t, const char *message_id, struct slice content)
+{
+	if (!str_eq(t->held_id, message_id))
+		t->n_held++;
+	str_set(&t->held_id, message_id);
+	str_set_n(&t->held_content, content.n ? content.p : "", content.n);
+}
+
+void turn_release_held(struct turn *t)
+{
+	struct entry_update u = {
+	    .message_id = t->held_id, .content = slice_of(t->held_content)};
+
+	(void)entries_put(&t->entries, &u);
+	str_set(&t->held_id, NULL);
+	str_set(&t->held_content, NULL);
+	t->n_held = 0;
 }
 
 const char *turn_state_name(enum turn_state s)

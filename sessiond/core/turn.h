@@ -75,11 +75,20 @@ struct turn {
 	int64_t
 	    noop_until_mono_ms; /* Zed does not know it: ended then, unless it speaks */
 	bool cancel_by_interrupt;
-	void *shell; /* the gateway's part */
+	bool completion_held; /* completed while our cancel is unanswered */
+	bool away;            /* its Zed has left since, and no other was asked yet */
+	bool resumed; /* handed over on an earlier connection, not heard of on this one */
+	bool spoken_of;               /* some event of Zed was about it */
+	char *held_id, *held_content; /* entry taken for history, the last one */
+	unsigned n_held;              /* different ones */
+	void *shell;                  /* the gateway's part */
 };
 
 struct turn *turn_new(const char *id);
 void turn_free(struct turn *t);
+/* An entry that looks like history: kept in case nothing else comes. */
+void turn_hold(struct turn *t, const char *message_id, struct slice content);
+void turn_release_held(struct turn *t);
 
 const char *turn_state_name(enum turn_state s);
 bool turn_state_parse(const char *name, enum turn_state *out);
