@@ -39,21 +39,23 @@ static void on_change(void *data, unsigned events, const char *name)
 	}
 }
 
-static struct watch *watch_dir(struct rig *r, struct seen *s, const char *dir)
+static struct watcher *watch_dir(struct rig *r, struct seen *s, const char *dir)
 {
+	struct watcher *wr = NULL;
 	struct watch *w = NULL;
 	struct err e = ERR_NULL;
 
-	if (watch_new(r->loop, dir, WATCH_WRITTEN | WATCH_MOVED_IN | WATCH_MODIFIED,
-		on_change, s, &w, &e))
+	if (watcher_new(r->loop, &wr, &e) ||
+	    watch_new(wr, dir, WATCH_WRITTEN | WATCH_MOVED_IN | WATCH_MODIFIED, on_change,
+		s, &w, &e))
 		rig_die("%s", e.text);
-	return w;
+	return wr;
 }
 
 static void measure_floor(struct rig *r, size_t n, struct samples *out)
 {
 	struct seen s = {0};
-	struct watch *w = watch_dir(r, &s, r->dir);
+	struct watcher *w = watch_dir(r, &s, r->dir);
 
 	snprintf(s.path, sizeof(s.path), "%s/floor.json", r->dir);
 	for (size_t i = 0; i < n; i++) {
@@ -68,7 +70,7 @@ static void measure_floor(struct rig *r, size_t n, struct samples *out)
 		rig_await(r, &s.arrived, "the floor's write");
 		samples_add(out, s.at_us - t0);
 	}
-	watch_free(w);
+	watcher_free(w);
 }
 
 static void start_sidecar(
@@ -98,7 +100,7 @@ void bench_setting(struct rig *r, size_t n)
 	static struct samples written, floor;
 	struct seen s = {0};
 	char dir[128], answer[512], body[128], api[128];
-	struct watch *w;
+	struct watcher *w;
 
 	written.n = floor.n = 0;
 	measure_floor(r, n, &floor);
@@ -122,7 +124,7 @@ void bench_setting(struct rig *r, size_t n)
 		rig_await(r, &s.arrived, "the setting on disk");
 		samples_add(&written, s.at_us - t0);
 	}
-	watch_free(w);
+	watcher_free(w);
 	samples_print_row("setting changed -> on disk", &written,
 	    "bare write + fdatasync, seen", &floor);
 }
