@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/sim/sim_events.h"
+#include "tests/sim/sim_tell.h"
 #include "tests/sim/sim_turn.h"
 #include "tests/sim/sim_wire.h"
 
@@ -15,8 +16,6 @@ enum {
 	SIM_READY_MS = 5000,
 	SIM_SERVER_TRIES = 10,
 	SIM_SERVER_RETRY_MS = 1000,
-	SIM_EVENT_MAX_BYTES = 1 << 20,
-	SIM_ENTRY_EVENT_MAX_BYTES = 256 << 20,
 	SIM_REQUESTS_MAX = 100000,
 	SIM_TICK_MS = 20,
 	SIM_TICK_MANY_MS = 100, /* with many Zeds in one process timers are what costs */
@@ -34,73 +33,6 @@ struct sim_job {
 };
 
 static void sim_agent_pump(struct sim_agent *a);
-
-/* ---- events */
-
-static void sim_agent_emit(struct sim_agent *a, const char *type, struct jsn *data)
-{
-	struct buf event = BUF_NULL(SIM_EVENT_MAX_BYTES);
-
-	sim_event_print(type, data, &event);
-	sim_socket_push(&a->socket, buf_slice(&event));
-	buf_deinit(&event);
-}
-
-static void sim_agent_emit_ready(
-    struct sim_agent *a, const char *agent_name, const char *thread_id)
-{
-	struct jsn *data;
-
-	if (a->sim->conf.no_ready)
-		return;
-	data = jsn_new_object();
-	jsn_set_string(data, "agent_name", *agent_name ? agent_name : "zed-agent");
-	jsn_set_string(data, "thread_id", thread_id);
-	sim_agent_emit(a, "agent_ready", data);
-}
-
-static void sim_agent_emit_created(
-    struct sim_agent *a, const struct sim_thread *t, const char *request_id)
-{
-	struct jsn *data = jsn_new_object();
-
-	jsn_set_string(data, "acp_thread_id", t->id);
-	jsn_set_string(data, "request_id", request_id);
-	sim_agent_emit(a, "thread_created", data);
-}
-
-static void sim_agent_emit_load_error(
-    struct sim_agent *a, const char *thread_id, const char *request_id, const char *why)
-{
-	struct jsn *data = jsn_new_object();
-	char text[512];
-
-	snprintf(text, sizeof text, "Failed to load thread: %s", why);
-	jsn_set_string(data, "acp_thread_id", thread_id);
-	jsn_set_string(data, "request_id", request_id);
-	jsn_set_string(data, "error", text);
-	sim_agent_emit(a, "thread_load_error", data);
-}
-
-static void sim_agent_emit_cancelled(
-    struct sim_agent *a, const char *request_id, const char *status)
-{
-	struct jsn *data = jsn_new_object();
-
-	jsn_set_string(data, "request_id", request_id);
-	jsn_set_string(data, "status", status);
-	sim_agent_emit(a, "turn_cancelled", data);
-}
-
-static void sim_agent_emit_entry(
-    struct sim_agent *a, const struct sim_thread *t, size_t i, const char *request_id)
-{
-	struct buf event = BUF_NULL(SIM_ENTRY_EVENT_MAX_BYTES);
-
-	sim_turn_print_entry(t, i, request_id, &event);
-	sim_socket_push(&a->socket, buf_slice(&event));
-	buf_deinit(&event);
-}
 
 /* ---- threads */
 
@@ -142,7 +74,7 @@ static int sim_agent_load(struct sim_agent *a, const char *id, struct sim_thread
 	a->sim->stats.threads_loaded++;
 	sim_agent_adopt(a, *out);
 	for (size_t i = 0; i < (*out)->n_entries; i++)
-		sim_agent_emit_entry(a, *out, i, "");
+		sim_tell_entry(a, *out, i, "");
 	return 0;
 }
 
@@ -162,7 +94,7 @@ static struct sim_thread *sim_agent_thread(
 	if (request_id) {
 		snprintf(
 		    why, sizeof why, "no thread found with ID: SessionId(\"%s\")", id);
-		sim_agent_emit_load_error(a, id, request_id, why);
+		sim_tell_load_error(a, id, request_id, why);
 	}
 	return NULL;
 }
@@ -199,7 +131,7 @@ static void sim_agent_title(struct sim_agent *a, struct sim_thread *t)
 	data = jsn_new_object();
 	jsn_set_string(data, "acp_thread_id", t->id);
 	jsn_set_string(data, "title", t->title);
-	sim_agent_emit(a, "thread_title_changed", data);
+	sim_tell(a, "thread_title_changed", data);
 }
 
 static void sim_job_free(struct sim_job *job)
@@ -250,7 +182,7 @@ static void sim_agent_run(struct sim_agent *a, struct sim_thread *t, const char 
 	i = sim_thread_add(t, true, NULL);
 	buf_adds(&t->entries[i].text, prompt);
 	if (echo)
-		sim_agent_emit_entry(a, t, i, request_id);
+		sim_tell_entry(a, t, i, request_id);
 	sim_agent_save(a, t);
 	sim_agent_show(a, t);
 	a->sim->stats.turns_started++;
@@ -299,7 +231,7 @@ static void sim_agent_follow_up(struct sim_agent *a, struct sim_job *job)
 		return;
 	}
 	if (loaded)
-		sim_agent_emit_ready(a, job->cmd.agent_name, t->id);
+		sim_tell_ready(a, job->cmd.agent_name, t->id);
 	a->job = job;
 	sim_agent_cut(a, t);
 	sim_job_run(job, t);
@@ -333,8 +265,8 @@ static void sim_job_create(struct sim_job *job)
 	struct sim_thread *t = sim_agent_new_thread(a, job->cmd.agent_name);
 
 	list_del(&a->unborn, &job->link);
-	sim_agent_emit_ready(a, job->cmd.agent_name, t->id);
-	sim_agent_emit_created(a, t, job->cmd.request_id);
+	sim_tell_ready(a, job->cmd.agent_name, t->id);
+	sim_tell_created(a, t, job->cmd.request_id);
 	sim_job_run(job, t);
 	sim_job_free(job);
 }
@@ -410,7 +342,7 @@ static void sim_agent_open(struct sim_agent *a, const struct sim_command *cmd)
 	if (!t)
 		return;
 	sim_agent_show(a, t);
-	sim_agent_emit_ready(a, cmd->agent_name, t->id);
+	sim_tell_ready(a, cmd->agent_name, t->id);
 }
 
 static void sim_agent_cancel(struct sim_agent *a, const char *request_id)
@@ -420,11 +352,11 @@ static void sim_agent_cancel(struct sim_agent *a, const char *request_id)
 
 		if (!t->turn || strcmp(sim_turn_request_id(t->turn), request_id) != 0)
 			continue;
-		sim_agent_emit_cancelled(a, request_id, "cancelled");
+		sim_tell_cancelled(a, request_id, "cancelled");
 		sim_turn_cancel(t->turn);
 		return;
 	}
-	sim_agent_emit_cancelled(a, request_id, "noop");
+	sim_tell_cancelled(a, request_id, "noop");
 }
 
 static void sim_agent_query(struct sim_agent *a, const char *query_id)
@@ -442,7 +374,7 @@ static void sim_agent_query(struct sim_agent *a, const char *query_id)
 	jsn_set_int(data, "entry_count", t ? (int64_t)t->n_entries : 0);
 	jsn_set(data, "mcp_servers", servers);
 	jsn_set_string(data, "active_model", "sim");
-	sim_agent_emit(a, "ui_state_response", data);
+	sim_tell(a, "ui_state_response", data);
 }
 
 static void sim_agent_do(struct sim_agent *a, struct sim_command *cmd)
@@ -498,7 +430,7 @@ static void sim_agent_on_text(void *data, struct slice msg)
 static void sim_agent_on_ready_timer(struct loop_timer *t, void *data)
 {
 	(void)t;
-	sim_agent_emit_ready(data, "zed-connection", NULL);
+	sim_tell_ready(data, "zed-connection", NULL);
 }
 
 static void sim_agent_on_opened(void *data)
@@ -544,7 +476,7 @@ int sim_agent_type(struct sim_agent *a, const char *thread_id, const char *text,
 		data = jsn_new_object();
 		jsn_set_string(data, "acp_thread_id", t->id);
 		jsn_set_null(data, "title");
-		sim_agent_emit(a, "user_created_thread", data);
+		sim_tell(a, "user_created_thread", data);
 	}
 	sim_agent_cut(a, t);
 	/* Turns typed in Zed carry the last id it heard of, which is nobody's now. */

@@ -1,0 +1,204 @@
+#include "zedctl/lc.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "proto/subjects.h"
+
+enum {
+	LC_BODY_MAX_BYTES = 1 << 20,
+	LC_WAIT_CHUNK_MS = 30000,
+	LC_WAIT_MARGIN_MS = 3000,
+};
+
+struct lc_call {
+	bool done;
+	int code;
+	struct jsn *reply;
+	struct err e;
+};
+
+static void lc_on_reply(void *data, int code, const struct bus_msg *m)
+{
+	struct lc_call *call = data;
+
+	call->code = code;
+	if (code == 0)
+		call->code = jsn_parse(m->data.p, m->data.n, &call->reply, &call->e);
+	call->done = true;
+}
+
+static int lc_send(struct ctl *c, const char *subject, struct slice body,
+    int64_t timeout_ms, struct lc_call *call)
+{
+	struct bus_request r = {
+	    .subject = subject,
+	    .data = body,
+	    .timeout_ms = timeout_ms,
+	    .cb = lc_on_reply,
+	    .cb_data = call,
+	};
+
+	bus_request(c->bus, &r);
+	ctl_wait(c, &call->done, -1); /* the bus keeps the time */
+	return call->code;
+}
+
+static int lc_outcome(const struct ctl *c, const struct lc_call *call)
+{
+	switch (call->code) {
+	case 0:
+		return CTL_DONE;
+	case ERROR_TIMEOUT:
+		return ctl_fail(CTL_TIMEOUT, "lifecycled did not answer in time");
+	case ERROR_UNAVAILABLE:
+		return ctl_fail(CTL_NO_CONNECTION,
+		    "no lifecycled answers on the broker %s", c->bus_conf.url);
+	case ERROR_FORBIDDEN:
+		return ctl_fail(CTL_REFUSED, "the broker does not permit this");
+	default:
+		return ctl_fail(CTL_REFUSED, "%s: %s", error_name(call->code),
+		    call->e.text[0] ? call->e.text : error_sentence(call->code));
+	}
+}
+
+int lc_ask(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms,
+    struct jsn **reply_out)
+{
+	struct subject subject = SUBJECT_OF(api_call, verb, c->tenant.s);
+	struct buf text = BUF_NULL(LC_BODY_MAX_BYTES);
+	struct lc_call call = {.e = ERR_NULL};
+	int exit_code = ctl_connect(c);
+
+	*reply_out = NULL;
+	jsn_print(body, &text);
+	jsn_free(body);
+	if (exit_code == CTL_DONE && buf_check(&text) != 0)
+		exit_code = ctl_fail(CTL_USAGE, "the request is too large");
+	if (exit_code == CTL_DONE) {
+		lc_send(c, subject.s, buf_slice(&text), timeout_ms, &call);
+		exit_code = lc_outcome(c, &call);
+	}
+	buf_deinit(&text);
+	*reply_out = call.reply;
+	return exit_code;
+}
+
+int lc_request(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms,
+    struct jsn **reply_out)
+{
+	int exit_code = lc_ask(c, verb, body, timeout_ms, reply_out);
+
+	if (exit_code == CTL_DONE)
+		exit_code = ctl_check_error(*reply_out);
+	if (exit_code != CTL_DONE) {
+		jsn_free(*reply_out);
+		*reply_out = NULL;
+	}
+	return exit_code;
+}
+
+int lc_set_map(const struct ctl *c, const char *flag, struct jsn *body, const char *key)
+{
+	struct jsn *map = jsn_new_object();
+	const char *given;
+
+	for (size_t i = 0; (given = args_nth(c->args, flag, i)); i++) {
+		const char *eq = strchr(given, '=');
+		char name[1024];
+
+		if (!eq || eq == given || (size_t)(eq - given) >= sizeof name) {
+			jsn_free(map);
+			return ctl_fail(
+			    CTL_USAGE, "--%s %s: not of the form K=V", flag, given);
+		}
+		snprintf(name, sizeof name, "%.*s", (int)(eq - given), given);
+		jsn_set_string(map, name, eq + 1);
+	}
+	if (jsn_count(map) > 0)
+		jsn_set(body, key, map);
+	else
+		jsn_free(map);
+	return CTL_DONE;
+}
+
+struct jsn *lc_body(const char *id)
+{
+	struct jsn *body;
+
+	if (!id_token_valid(slice_of(id))) {
+		ctl_fail(0,
+		    "%s: not an instance id (letters, digits, _ and -, at most 64)", id);
+		return NULL;
+	}
+	body = jsn_new_object();
+	jsn_set_string(body, "instance_id", id);
+	return body;
+}
+
+static struct jsn *lc_state_list(const char *states)
+{
+	struct jsn *list = jsn_new_array();
+
+	while (*states) {
+		size_t n = strcspn(states, ",");
+
+		if (n > 0)
+			jsn_push(list, jsn_new_string_n(states, n));
+		states += n + (states[n] == ',');
+	}
+	return list;
+}
+
+/* One request; CTL_TIMEOUT without a word when its time is up, so that the caller may ask
+ * again. */
+static int lc_wait_once(struct ctl *c, const char *id, const char *states,
+    int64_t timeout_ms, struct jsn **record_out)
+{
+	struct jsn *body = lc_body(id);
+	const char *code;
+	int exit_code;
+
+	if (!body)
+		return CTL_USAGE;
+	jsn_set(body, "states", lc_state_list(states));
+	jsn_set_int(body, "timeout_ms", timeout_ms);
+	exit_code = lc_ask(c, "wait", body, timeout_ms + LC_WAIT_MARGIN_MS, record_out);
+	if (exit_code != CTL_DONE)
+		return exit_code;
+	code = jsn_get_string(jsn_get(*record_out, "error"), "code");
+	if (code && strcmp(code, "TIMEOUT") == 0)
+		exit_code = CTL_TIMEOUT;
+	else
+		exit_code = ctl_check_error(*record_out);
+	if (exit_code != CTL_DONE) {
+		jsn_free(*record_out);
+		*record_out = NULL;
+	}
+	return exit_code;
+}
+
+int lc_wait(struct ctl *c, const char *instance_id, const char *states,
+    int64_t generation, int64_t timeout_ms, struct jsn **record_out)
+{
+	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+	int exit_code;
+
+	for (;;) {
+		int64_t left_ms = deadline_ms - clock_mono_ms();
+		int64_t chunk_ms =
+		    left_ms < LC_WAIT_CHUNK_MS ? left_ms : LC_WAIT_CHUNK_MS;
+
+		if (left_ms <= 0)
+			return ctl_fail(CTL_TIMEOUT, "%s is not %s after %lld ms",
+			    instance_id, states, (long long)timeout_ms);
+		exit_code = lc_wait_once(c, instance_id, states, chunk_ms, record_out);
+		if (exit_code != CTL_DONE && exit_code != CTL_TIMEOUT)
+			return exit_code;
+		if (exit_code == CTL_DONE &&
+		    jsn_get_int(*record_out, "generation", 0) >= generation)
+			return CTL_DONE;
+		jsn_free(*record_out);
+		*record_out = NULL;
+	}
+}
