@@ -250,12 +250,15 @@ bool bus_subject_valid(const char *s)
 	return true;
 }
 
+/* An empty value is legal, but nats.c 3.4.1 mixes up the headers of a message that has
+ * one. */
 static bool bus_headers_valid(const struct bus_header *h, size_t n)
 {
 	if (n > BUS_HEADERS_MAX)
 		return false;
 	for (; n > 0; n--, h++)
-		if (!*h->name || strpbrk(h->name, ":\r\n ") || strpbrk(h->value, "\r\n"))
+		if (!*h->name || !*h->value || strpbrk(h->name, ":\r\n ") ||
+		    strpbrk(h->value, "\r\n"))
 			return false;
 	return true;
 }

@@ -1,4 +1,5 @@
-/* The event loop: one libuv loop, its signals, timers that free themselves, and a census of what is still open. */
+/* The event loop: one libuv loop, its signals, timers that free themselves, and a census
+ * of what is still open. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +10,8 @@ struct loop;
 
 /* Aborts if the loop cannot be made. SIGPIPE is ignored from here on. */
 struct loop *loop_new(void);
-/* Run until loop_stop and every handle is closed. */
+/* Run until loop_stop was called and nothing is active any more: until then an empty loop
+ * waits. */
 void loop_run(struct loop *l);
 /* One pass without blocking (tests). False when nothing is left open. */
 bool loop_turn(struct loop *l);
@@ -19,7 +21,8 @@ struct loop *loop_free(struct loop *l);
 uv_loop_t *loop_uv(struct loop *l);
 
 struct loop_signals {
-	void (*stop_cb)(void *data);   /* SIGTERM, SIGINT: once; a second one ends the process with 1 */
+	/* SIGTERM, SIGINT: once; a second one ends the process with 1 */
+	void (*stop_cb)(void *data);
 	void (*reload_cb)(void *data); /* SIGHUP */
 	void *data;
 };
@@ -35,10 +38,11 @@ void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_armed(const struct loop_timer *t);
 struct loop_timer *loop_timer_free(struct loop_timer *t); /* takes NULL; returns NULL */
 
-/* Run @cb on the loop thread, later in this turn or the next; from the loop thread only. For callbacks that must not
- * come from inside the call that caused them. */
+/* Run @cb on the loop thread, later in this turn or the next; from the loop thread only.
+ * For callbacks that must not come from inside the call that caused them. */
 typedef void loop_task_cb(void *data);
 void loop_defer(struct loop *l, loop_task_cb *cb, void *data);
 
-/* Blocking work on the thread pool, then @done on the loop. For what has no asynchronous form (getaddrinfo, fsync). */
+/* Blocking work on the thread pool, then @done on the loop. For what has no asynchronous
+ * form (getaddrinfo, fsync). */
 void loop_work(struct loop *l, loop_task_cb *work, loop_task_cb *done, void *data);
