@@ -6,19 +6,9 @@
 
 #include "base/must.h"
 #include "proto/session.pb-c.h"
+#include "sessiond/wire_internal.h"
 
-/* protobuf-c's strings are not const; nothing writes to them when packing. */
-static char *wire_string(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
-static void wire_pack(const ProtobufCMessage *m, struct buf *out)
+void wire_pack(const ProtobufCMessage *m, struct buf *out)
 {
 	size_t n = protobuf_c_message_get_packed_size(m);
 	uint8_t *bytes = malloc(n ? n : 1);

@@ -29,8 +29,10 @@ enum {
 	CHAT_CANCEL_GIVE_UP_MS = 30 * 1000, /* cancelled, unanswered and silent: ended */
 	CHAT_CANCEL_DRAIN_MS = 300, /* after the confirmation the last corrections come */
 	CHAT_CANCEL_NOOP_MS =
-	    5 * 1000, /* Zed knows no such turn: ended unless it speaks */
+	    5 * 1000,            /* Zed knows no such turn: ended unless it speaks */
+	CHAT_SAID_MS = 3 * 1000, /* an old client said the whole text and nothing more */
 	CHAT_QUEUE_MAX = 64,
+	CHAT_ENDED_MAX = 32,
 };
 
 struct chat;
@@ -56,11 +58,13 @@ struct chat {
 	bool paused;
 	bool recovering; /* what was said before a restart is still being read: nothing is
 			    handed over */
-	struct zed_link *link; /* NULL: no Zed */
-	size_t n_ending;       /* ended turns whose end is not stored yet */
-	bool wanted;           /* it was told that a prompt waits with no Zed */
-	struct seen *seen;     /* owned; NULL: not read yet */
-	int64_t link_unix_ms;  /* when the link came or went */
+	struct zed_link *link;          /* NULL: no Zed */
+	size_t n_ending;                /* ended turns whose end is not stored yet */
+	bool wanted;                    /* it was told that a prompt waits with no Zed */
+	struct seen *seen;              /* owned; NULL: not read yet */
+	int64_t link_unix_ms;           /* when the link came or went */
+	uint64_t ended[CHAT_ENDED_MAX]; /* hashes of the last turns that ended */
+	size_t next_ended;
 };
 
 void chat_init(struct chat *c);
@@ -79,14 +83,16 @@ enum chat_input_kind {
 		      order, recovery done */
 	CHAT_HAND_STORED, /* @turn: the hand-over is stored */
 	CHAT_END_STORED,  /* the end of a turn is stored */
-	CHAT_THREAD,    /* @text is this session's thread now; @turn NULL or the one that
-			   made it */
-	CHAT_OUTPUT,    /* @turn has new text (already in its entries) */
-	CHAT_HEARD,     /* @turn: an event about it without text */
-	CHAT_COMPLETED, /* @turn; @text: usage or NULL */
-	CHAT_FAILED,    /* @turn; @text: the error */
-	CHAT_NO_THREAD, /* @text: Zed says that thread does not exist; @turn NULL or the
-			   one it was for */
+	CHAT_ZED_TURN, /* @turn, already in turns with hand HAND_SENT: Zed speaks unasked,
+			  and nothing is under way */
+	CHAT_THREAD,   /* @text is this session's thread now; @turn NULL or the one that
+			  made it */
+	CHAT_OUTPUT,   /* @turn has new text (already in its entries) */
+	CHAT_HEARD,    /* @turn: an event about it without text */
+	CHAT_COMPLETED,   /* @turn; @text: usage or NULL */
+	CHAT_FAILED,      /* @turn; @text: the error */
+	CHAT_NO_THREAD,   /* @text: Zed says that thread does not exist; @turn NULL or the
+			     one it was for */
 	CHAT_LOAD_FAILED, /* @turn; @text: another failure to load the thread */
 	CHAT_CANCEL,      /* @turn: somebody wants it to end */
 	CHAT_CANCELLED,   /* @turn: Zed has cancelled it */
@@ -142,6 +148,8 @@ void chat_remove(struct chat *c, struct turn *t);
  * that look so too have ended. */
 void chat_recover(struct chat *c, const struct chat_now *now, struct chat_effects *fx);
 struct turn *chat_find(const struct chat *c, const char *turn_id);
+/* @turn_id ended not long ago, in this process. */
+bool chat_has_ended(const struct chat *c, const char *turn_id);
 /* Prompts not handed over yet. */
 size_t chat_n_queued(const struct chat *c);
 /* Turns that go before @t: 0 when it is being handed over. */

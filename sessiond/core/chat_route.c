@@ -48,7 +48,8 @@ enum chat_route chat_route_entry(const struct chat *c, const char *request_id,
 	else if (named)
 		return route_to(c, named, u, out);
 	if (!active)
-		return request_id && *request_id && chat_find(c, request_id)
+		return request_id && *request_id &&
+			       (chat_find(c, request_id) || chat_has_ended(c, request_id))
 			   ? CHAT_ROUTE_STALE
 			   : CHAT_ROUTE_NONE;
 	/* Another turn's late correction is no part of this one. */

@@ -78,7 +78,9 @@ struct turn {
 	bool completion_held; /* completed while our cancel is unanswered */
 	bool away;            /* its Zed has left since, and no other was asked yet */
 	bool resumed; /* handed over on an earlier connection, not heard of on this one */
-	bool spoken_of;               /* some event of Zed was about it */
+	bool said_whole; /* an old client's chat_response: the whole text, maybe without
+			    an end */
+	bool spoken_of;  /* some event of Zed was about it */
 	char *held_id, *held_content; /* entry taken for history, the last one */
 	unsigned n_held;              /* different ones */
 	void *shell;                  /* the gateway's part */
