@@ -1,4 +1,4 @@
-/* HTTP/1.1 and WebSocket server: the only user of libwebsockets besides ws_client.c. Requests reach their handler whole
+/* HTTP/1.1 and WebSocket server. Requests reach their handler whole
  * (headers and bounded body); answers are always HTTP/1.1 with Content-Length, refused upgrades too; streams (SSE) and
  * WebSockets have bounded output queues with a signal when they drain. Connection deadlines and pings come from one
  * timing wheel. Everything on the loop thread. */
@@ -34,7 +34,8 @@ struct http_handlers {
 	enum http_decision (*headers)(void *data, struct http_req *r);
 	/* Whole request. Must end in exactly one http_reply, http_stream_begin or http_ws_accept, now or later. */
 	void (*request)(void *data, struct http_req *r);
-	/* The peer left before the answer; @r dies when this returns. Optional. */
+	/* There will be no answer of the application's: the peer left, or the server refused the body or closes. @r
+	 * dies when this returns. Optional. */
 	void (*aborted)(void *data, struct http_req *r);
 	void *data;
 };

@@ -12,7 +12,7 @@
 
 #include "base/io/addr.h"
 #include "base/io/events.h"
-#include "base/io/http_tls.h"
+#include "base/io/tls.h"
 
 enum {
 	KEEPALIVE_IDLE_S = 60,
@@ -48,7 +48,7 @@ void http_conn_drop(struct http_conn *c)
 	if (list_linked(&c->dirty))
 		list_del(&c->server->dirty, &c->dirty);
 	buf_deinit(&c->in);
-	http_sock_close(&c->sock, conn_on_closed);
+	sock_close(&c->sock, conn_on_closed);
 	if (r && handling && c->server->handlers.aborted)
 		c->server->handlers.aborted(c->server->handlers.data, r);
 	http_req_free(r);
@@ -181,7 +181,7 @@ static bool conn_begin_body(struct http_conn *c)
 	}
 	r->body.max = r->body_max;
 	if (r->head.expects_continue && c->in.n == 0) {
-		http_sock_write(&c->sock, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+		sock_write(&c->sock, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 		http_conn_touch(c);
 	}
 	http_conn_deadline(c, c->server->conf.body_timeout_ms);
@@ -377,7 +377,7 @@ static void conn_process(struct http_conn *c)
 	}
 	if (c->in.n == 0)
 		buf_deinit(&c->in);
-	http_sock_set_reading(&c->sock, conn_wants_input(c));
+	sock_set_reading(&c->sock, conn_wants_input(c));
 }
 
 /* output */
@@ -401,10 +401,10 @@ static void conn_on_drained(struct http_conn *c)
 		http_ws_on_drained(c->ws);
 		break;
 	case HTTP_CONN_FLUSH:
-		http_sock_shutdown(&c->sock);
+		sock_shutdown(&c->sock);
 		c->state = HTTP_CONN_LINGER;
 		http_conn_deadline(c, HTTP_LINGER_MS);
-		http_sock_set_reading(&c->sock, true);
+		sock_set_reading(&c->sock, true);
 		break;
 	default:
 		if (c->in.n > 0)
@@ -416,7 +416,7 @@ static void conn_on_drained(struct http_conn *c)
 static void conn_flush(struct http_conn *c)
 {
 	size_t n_before = c->sock.n_out;
-	int r = http_sock_flush(&c->sock);
+	int r = sock_flush(&c->sock);
 
 	if (r < 0 && r != -EAGAIN) {
 		http_conn_drop(c);
@@ -472,7 +472,7 @@ static void conn_read(struct http_conn *c)
 		/* Without TLS a short read has emptied the socket. */
 		if (!c->sock.tls && n < (ssize_t)sizeof(s->rdbuf))
 			return;
-		n = http_sock_read(&c->sock, s->rdbuf, sizeof(s->rdbuf));
+		n = sock_read(&c->sock, s->rdbuf, sizeof(s->rdbuf));
 		if (n == -EAGAIN)
 			return;
 		if (n > 0)
@@ -494,7 +494,7 @@ static void conn_on_hangup(struct http_conn *c)
 		return;
 	}
 	c->sock.hung_up = true;
-	http_sock_set_reading(&c->sock, c->sock.reading);
+	sock_set_reading(&c->sock, c->sock.reading);
 }
 
 static void conn_on_poll(uv_poll_t *h, int status, int events)
@@ -557,11 +557,11 @@ static void conn_set_options(int fd)
 void http_conn_new(struct http_server *s, int fd, const struct sockaddr *peer)
 {
 	struct http_conn *c = calloc(1, sizeof(*c));
-	struct ssl_st *tls = s->tls ? http_tls_accept(s->tls) : NULL;
+	struct ssl_st *tls = s->tls ? tls_accept(s->tls) : NULL;
 
-	must(c && (tls || !s->tls));
+	must(c);
 	conn_set_options(fd);
-	if (http_sock_open(&c->sock, loop_uv(s->loop), fd, tls, conn_on_poll)) {
+	if (sock_open(&c->sock, loop_uv(s->loop), fd, tls, conn_on_poll)) {
 		free(c);
 		return;
 	}

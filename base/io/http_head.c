@@ -265,17 +265,20 @@ static int parse_meaning(struct http_head *h, struct err *e)
 
 /* head */
 
-static int parse_lines(struct http_head *h, char *text, struct err *e)
+typedef int parse_line_fn(struct http_head *h, char *line, struct err *e);
+
+static int parse_lines(
+    struct http_head *h, char *text, parse_line_fn *parse_first, struct err *e)
 {
 	for (char *line = text, *end; *line; line = end + 1) {
 		end = strchr(line, '\n');
 		must(end && end > line && end[-1] == '\r');
 		end[-1] = '\0';
-		if (line == text ? parse_request_line(h, line, e)
+		if (line == text ? parse_first(h, line, e)
 				 : *line && parse_field(h, line, e))
 			return e->code;
 	}
-	return parse_meaning(h, e);
+	return 0;
 }
 
 /* One block: fields, params, text. */
@@ -302,17 +305,47 @@ static char *allocate(struct http_head *h, const char *p, size_t n)
 	return text;
 }
 
-int http_head_parse(const char *p, size_t n, struct http_head *out, struct err *e)
+static int parse_head(const char *p, size_t n, struct http_head *out,
+    parse_line_fn *parse_first, struct err *e)
 {
-	int r;
-
 	*out = (struct http_head){0};
 	if (memchr(p, '\0', n))
 		return err_set(e, 400, "the head has a NUL byte");
-	r = parse_lines(out, allocate(out, p, n), e);
+	return parse_lines(out, allocate(out, p, n), parse_first, e);
+}
+
+int http_head_parse(const char *p, size_t n, struct http_head *out, struct err *e)
+{
+	int r = parse_head(p, n, out, parse_request_line, e);
+
+	if (!r)
+		r = parse_meaning(out, e);
 	if (r)
 		http_head_deinit(out);
 	return r;
+}
+
+static int parse_status_line(struct http_head *h, char *line, struct err *e)
+{
+	const char *digits = line + 9;
+
+	if (strncmp(line, "HTTP/1.1 ", 9) != 0 && strncmp(line, "HTTP/1.0 ", 9) != 0)
+		return err_set(e, ERROR_INVALID, "the answer is not HTTP/1.1");
+	for (int i = 0; i < 3; i++) {
+		if (digits[i] < '0' || digits[i] > '9')
+			return err_set(e, ERROR_INVALID, "the answer has no status");
+		h->status = h->status * 10 + (digits[i] - '0');
+	}
+	return 0;
+}
+
+int http_head_parse_answer(const char *p, size_t n, struct http_head *out, struct err *e)
+{
+	int r = parse_head(p, n, out, parse_status_line, e);
+
+	if (r)
+		http_head_deinit(out);
+	return r ? ERROR_INVALID : 0;
 }
 
 void http_head_deinit(struct http_head *h)

@@ -1,6 +1,6 @@
-/* The head of an HTTP/1 request: request line and header fields. Pure and strict, because
- * whatever stands before us (a proxy) may read a sloppy head differently. Its own file so
- * that it can be fuzzed. */
+/* The head of an HTTP/1 request (or of the answer to a handshake): first line and header
+ * fields. Pure and strict, because whatever stands before us (a proxy) may read a sloppy
+ * head differently. Its own file so that it can be fuzzed. */
 #pragma once
 
 #include "base/err.h"
@@ -19,6 +19,7 @@ struct http_field {
 };
 
 struct http_head {
+	int status;         /* of an answer; the next three are a request's */
 	const char *method; /* "GET" */
 	const char *path;   /* percent-decoded; valid UTF-8, no NUL */
 	struct http_field *fields;
@@ -44,6 +45,9 @@ int64_t http_head_end(const char *p, size_t n, size_t *scanned_io);
  * refuse it with, and
  * @e says why. @out is empty then. */
 int http_head_parse(
+    const char *p, size_t n, struct http_head *out, struct err *e) MUST_CHECK;
+/* The head of an answer: status and fields. Return: 0; ERROR_INVALID */
+int http_head_parse_answer(
     const char *p, size_t n, struct http_head *out, struct err *e) MUST_CHECK;
 void http_head_deinit(struct http_head *h); /* legal twice */
 

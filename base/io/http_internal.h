@@ -7,7 +7,7 @@
 #include "base/io/http.h"
 #include "base/io/http_chunked.h"
 #include "base/io/http_head.h"
-#include "base/io/http_sock.h"
+#include "base/io/sock.h"
 #include "base/io/ws_codec.h"
 #include "base/wheel.h"
 
@@ -50,7 +50,7 @@ struct http_conn {
 	bool head_begun; /* some of a head is here and its deadline runs */
 	bool peer_is_loopback;
 	char peer[HTTP_PEER_MAX];
-	struct http_sock sock;
+	struct sock sock;
 	struct wheel_timer deadline;
 	struct buf in;     /* received, not yet understood */
 	size_t in_scanned; /* of it, known to hold no end of head */

@@ -152,7 +152,7 @@ void http_conn_write_head(struct http_conn *c, const struct http_answer *a)
 		buf_adds(&b, "Connection: keep-alive\r\n");
 	buf_adds(&b, "\r\n");
 	must(!b.failed); /* the application's own headers: it bounds them */
-	http_sock_write(&c->sock, b.data, b.n);
+	sock_write(&c->sock, b.data, b.n);
 	buf_deinit(&b);
 	http_conn_touch(c);
 }
@@ -186,7 +186,7 @@ void http_reply(struct http_req *r, int status, const char *content_type,
 	must(c->req == r && status >= 200);
 	http_conn_write_head(c, &a);
 	if (!no_body && !is_head)
-		http_sock_write(&c->sock, body.p, body.n);
+		sock_write(&c->sock, body.p, body.n);
 	http_conn_answered(c, a.keep_alive);
 }
 

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/io/addr.h"
 #include "base/io/http_internal.h"
-#include "base/io/http_tls.h"
+#include "base/io/tls.h"
 
 enum {
 	LISTEN_BACKLOG = 4096,
@@ -131,7 +131,7 @@ void http_server_drain(struct http_server *s)
 
 static void server_free(struct http_server *s)
 {
-	http_tls_free(s->tls);
+	tls_free(s->tls);
 	free(s->tls_cert);
 	free(s->tls_key);
 	free(s);
@@ -299,7 +299,7 @@ int http_server_new(struct loop *l, const struct http_conf *conf,
 	s->tls_cert = copy(conf->tls_cert);
 	s->tls_key = copy(conf->tls_key);
 	fill_conf(&s->conf);
-	r = s->tls_cert ? http_tls_new(s->tls_cert, s->tls_key, &s->tls, e) : 0;
+	r = s->tls_cert ? tls_server_new(s->tls_cert, s->tls_key, &s->tls, e) : 0;
 	if (!r)
 		r = server_listen(s, conf->listen, e);
 	if (r) {
@@ -323,10 +323,10 @@ int http_server_reload_tls(struct http_server *s, struct err *e)
 
 	if (!s->tls_cert)
 		return 0;
-	r = http_tls_new(s->tls_cert, s->tls_key, &fresh, e);
+	r = tls_server_new(s->tls_cert, s->tls_key, &fresh, e);
 	if (r)
 		return r;
-	http_tls_free(s->tls);
+	tls_free(s->tls);
 	s->tls = fresh;
 	return 0;
 }

@@ -43,7 +43,7 @@ struct http_stream *http_stream_begin(struct http_req *r, int status,
 
 size_t http_stream_write(struct http_stream *st, struct slice data)
 {
-	struct http_sock *sock = &st->conn->sock;
+	struct sock *sock = &st->conn->sock;
 	char size[24];
 
 	if (data.n == 0 || st->no_body)
@@ -51,11 +51,11 @@ size_t http_stream_write(struct http_stream *st, struct slice data)
 	if (st->chunked) {
 		int n = snprintf(size, sizeof(size), "%zx\r\n", data.n);
 
-		http_sock_write(sock, size, (size_t)n);
+		sock_write(sock, size, (size_t)n);
 	}
-	http_sock_write(sock, data.p, data.n);
+	sock_write(sock, data.p, data.n);
 	if (st->chunked)
-		http_sock_write(sock, "\r\n", 2);
+		sock_write(sock, "\r\n", 2);
 	http_conn_touch(st->conn);
 	return sock->n_out;
 }
@@ -71,7 +71,7 @@ void http_stream_end(struct http_stream *st)
 	bool keep_alive = st->keep_alive;
 
 	if (st->chunked && !st->no_body)
-		http_sock_write(&c->sock, "0\r\n\r\n", 5);
+		sock_write(&c->sock, "0\r\n\r\n", 5);
 	c->stream = NULL;
 	free(st);
 	http_conn_answered(c, keep_alive);

@@ -6,7 +6,6 @@
  * not answered (dropped, closed with 1006); peer reads too slowly (1008) */
 #include "base/io/http_internal.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -15,8 +14,6 @@ enum {
 	WS_DEFAULT_MAX_BYTES = 16 * 1024 * 1024,
 	WS_CLOSE_MS = 5000,
 	WS_CONTROL_QUEUE_BYTES = 64 * 1024, /* for pongs, over the owner's bound */
-	WS_KEY_LEN = 24,
-	WS_ACCEPT_MAX = 64,
 };
 
 struct http_ws {
@@ -51,18 +48,6 @@ int http_ws_check_handshake(const struct http_req *r, const char **why_out)
 	return 0;
 }
 
-static void accept_value(const char *key, char out[static WS_ACCEPT_MAX])
-{
-	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int n_digest;
-	char text[WS_KEY_LEN + sizeof(guid)];
-	int n = snprintf(text, sizeof(text), "%s%s", key, guid);
-
-	must(EVP_Digest(text, (size_t)n, digest, &n_digest, EVP_sha1(), NULL) == 1);
-	EVP_EncodeBlock((unsigned char *)out, digest, (int)n_digest);
-}
-
 struct http_ws *http_ws_accept(struct http_req *r, const struct http_ws_conf *conf)
 {
 	struct http_conn *c = r->conn;
@@ -75,7 +60,7 @@ struct http_ws *http_ws_accept(struct http_req *r, const struct http_ws_conf *co
 	};
 
 	must(ws && c->req == r && c->state == HTTP_CONN_HANDLING && r->head.is_upgrade);
-	accept_value(http_req_header(r, "sec-websocket-key"), accept);
+	ws_accept_value(http_req_header(r, "sec-websocket-key"), accept);
 	http_conn_write_head(c, &(struct http_answer){.status = 101,
 				    .headers = headers,
 				    .n_headers = ARRAY_LEN(headers),
@@ -89,7 +74,7 @@ struct http_ws *http_ws_accept(struct http_req *r, const struct http_ws_conf *co
 		ws->conf.message_max_bytes = WS_DEFAULT_MAX_BYTES;
 	if (!ws->conf.queue_max_bytes)
 		ws->conf.queue_max_bytes = WS_DEFAULT_MAX_BYTES;
-	ws_decoder_init(&ws->decoder, ws->conf.message_max_bytes);
+	ws_decoder_init(&ws->decoder, ws->conf.message_max_bytes, true);
 	return ws;
 }
 
@@ -116,17 +101,17 @@ void http_ws_lost(struct http_conn *c)
 static void ws_write_frame(struct http_ws *ws, enum ws_opcode op, struct slice payload)
 {
 	uint8_t header[WS_HEADER_MAX_BYTES];
-	size_t n = ws_header(header, op, payload.n);
+	size_t n = ws_header(header, op, payload.n, NULL);
 
-	http_sock_write(&ws->conn->sock, header, n);
-	http_sock_write(&ws->conn->sock, payload.p, payload.n);
+	sock_write(&ws->conn->sock, header, n);
+	sock_write(&ws->conn->sock, payload.p, payload.n);
 	http_conn_touch(ws->conn);
 }
 
 static void ws_write_close(struct http_ws *ws, int code, const char *reason)
 {
 	char payload[WS_CONTROL_MAX_BYTES];
-	size_t n = code == WS_NO_CODE ? 0 : ws_close_payload(payload, code, reason);
+	size_t n = ws_close_payload(payload, code, reason);
 
 	ws_write_frame(ws, WS_OP_CLOSE, (struct slice){payload, n});
 	ws->close_sent = true;

@@ -2,6 +2,7 @@
  * is handed out from there; only what is cut by frames or reads is copied together. */
 #include "base/io/ws_codec.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -12,12 +13,12 @@ enum {
 	OPCODE = 0x0f,
 	MASKED = 0x80,
 	LENGTH = 0x7f,
-	MASK_LEN = 4,
 };
 
-void ws_decoder_init(struct ws_decoder *d, size_t message_max_bytes)
+void ws_decoder_init(struct ws_decoder *d, size_t message_max_bytes, bool masked)
 {
-	*d = (struct ws_decoder){.message = BUF_NULL(message_max_bytes)};
+	*d =
+	    (struct ws_decoder){.message = BUF_NULL(message_max_bytes), .masked = masked};
 }
 
 void ws_decoder_deinit(struct ws_decoder *d)
@@ -37,16 +38,21 @@ static bool is_control(const struct ws_decoder *d)
 	return d->header[0] & 0x08;
 }
 
+static size_t mask_length(const struct ws_decoder *d)
+{
+	return d->masked ? WS_MASK_BYTES : 0;
+}
+
 static size_t header_length(const struct ws_decoder *d)
 {
 	uint8_t len = d->header[1] & LENGTH;
 
-	return 2 + MASK_LEN + (len == 126 ? 2 : len == 127 ? 8 : 0);
+	return 2 + mask_length(d) + (len == 126 ? 2 : len == 127 ? 8 : 0);
 }
 
 static uint64_t payload_length(const struct ws_decoder *d)
 {
-	size_t n_extra = header_length(d) - 2 - MASK_LEN;
+	size_t n_extra = header_length(d) - 2 - mask_length(d);
 	uint64_t v = 0;
 
 	if (n_extra == 0)
@@ -65,8 +71,9 @@ static enum ws_event check_start(const struct ws_decoder *d, struct ws_item *ite
 
 	if (d->header[0] & RSV)
 		return fail(item, 1002, "a reserved bit is set");
-	if (!(d->header[1] & MASKED))
-		return fail(item, 1002, "a frame is not masked");
+	if (!(d->header[1] & MASKED) == d->masked)
+		return fail(item, 1002,
+		    d->masked ? "a frame is not masked" : "a frame is masked");
 	if (op > WS_OP_PONG || (op > WS_OP_BINARY && op < WS_OP_CLOSE))
 		return fail(item, 1002, "a frame has an unknown opcode");
 	if (is_control(d) && (!(d->header[0] & FIN) || len > WS_CONTROL_MAX_BYTES))
@@ -106,7 +113,8 @@ static size_t take_header(struct ws_decoder *d, const char *p, size_t n,
 		d->header[d->n_header++] = (uint8_t)p[i++];
 		if (d->n_header == 2)
 			*ev = check_start(d, item);
-		else if (d->n_header > 2 && d->n_header == header_length(d))
+		if (*ev == WS_EVENT_NONE && d->n_header >= 2 &&
+		    d->n_header == header_length(d))
 			*ev = begin_payload(d, item);
 	}
 	return i;
@@ -114,15 +122,14 @@ static size_t take_header(struct ws_decoder *d, const char *p, size_t n,
 
 /* payload */
 
-static void unmask(struct ws_decoder *d, char *p, size_t n)
+void ws_mask(char *p, size_t n, const uint8_t mask[static WS_MASK_BYTES], size_t mask_at)
 {
-	const uint8_t *mask = d->header + header_length(d) - MASK_LEN;
 	uint8_t m[8];
 	uint64_t wide;
 	size_t i = 0;
 
 	for (size_t k = 0; k < sizeof(m); k++)
-		m[k] = mask[(d->mask_at + k) % MASK_LEN];
+		m[k] = mask[(mask_at + k) % WS_MASK_BYTES];
 	memcpy(&wide, m, sizeof(wide));
 	for (; n - i >= sizeof(wide); i += sizeof(wide)) {
 		uint64_t v;
@@ -133,7 +140,14 @@ static void unmask(struct ws_decoder *d, char *p, size_t n)
 	}
 	for (; i < n; i++)
 		p[i] = (char)(p[i] ^ m[i % sizeof(m)]);
-	d->mask_at = (uint8_t)((d->mask_at + n) % MASK_LEN);
+}
+
+static void unmask(struct ws_decoder *d, char *p, size_t n)
+{
+	if (!d->masked)
+		return;
+	ws_mask(p, n, d->header + header_length(d) - WS_MASK_BYTES, d->mask_at);
+	d->mask_at = (uint8_t)((d->mask_at + n) % WS_MASK_BYTES);
 }
 
 static bool code_is_sendable(int code)
@@ -246,16 +260,21 @@ enum ws_event ws_decode(
 
 /* encoding */
 
-size_t ws_header(
-    uint8_t out[static WS_HEADER_MAX_BYTES], enum ws_opcode op, uint64_t n_payload)
+size_t ws_header(uint8_t out[static WS_HEADER_MAX_BYTES], enum ws_opcode op,
+    uint64_t n_payload, const uint8_t *mask)
 {
 	size_t n_extra = n_payload < 126 ? 0 : n_payload <= UINT16_MAX ? 2 : 8;
+	size_t n = 2 + n_extra;
 
 	out[0] = (uint8_t)(FIN | op);
 	out[1] = (uint8_t)(n_extra == 0 ? n_payload : n_extra == 2 ? 126 : 127);
 	for (size_t i = 0; i < n_extra; i++)
 		out[2 + i] = (uint8_t)(n_payload >> (8 * (n_extra - 1 - i)));
-	return 2 + n_extra;
+	if (!mask)
+		return n;
+	out[1] |= MASKED;
+	memcpy(out + n, mask, WS_MASK_BYTES);
+	return n + WS_MASK_BYTES;
 }
 
 size_t ws_close_payload(
@@ -263,6 +282,8 @@ size_t ws_close_payload(
 {
 	size_t n = reason ? strlen(reason) : 0;
 
+	if (code == WS_NO_CODE)
+		return 0;
 	out[0] = (char)(code >> 8);
 	out[1] = (char)code;
 	if (n > WS_CONTROL_MAX_BYTES - 2) {
@@ -272,4 +293,17 @@ size_t ws_close_payload(
 	}
 	memcpy(out + 2, reason ? reason : "", n);
 	return n + 2;
+}
+
+void ws_accept_value(const char *key, char out[static WS_ACCEPT_MAX])
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int n_digest;
+	char text[WS_KEY_LEN + sizeof(guid)];
+	int n = snprintf(text, sizeof(text), "%s%s", key, guid);
+
+	must(n < (int)sizeof(text));
+	must(EVP_Digest(text, (size_t)n, digest, &n_digest, EVP_sha1(), NULL) == 1);
+	EVP_EncodeBlock((unsigned char *)out, digest, (int)n_digest);
 }

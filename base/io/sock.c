@@ -1,7 +1,7 @@
 /* happy path: open, readable, read, write, flush, close
  * failure modes: the peer resets (a read, a flush or the poll itself says so), the peer
  * stops reading (the queue grows; its bound is the owner's) */
-#include "base/io/http_sock.h"
+#include "base/io/sock.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -15,7 +15,7 @@ enum {
 	IOV_PIECES = 32,
 };
 
-struct http_piece {
+struct sock_piece {
 	struct list_link link;
 	size_t n_sent, n, cap;
 	char data[];
@@ -23,7 +23,7 @@ struct http_piece {
 
 /* events */
 
-static void sock_watch(struct http_sock *s)
+static void sock_watch(struct sock *s)
 {
 	int events = s->reading ? UV_READABLE : 0;
 
@@ -33,6 +33,8 @@ static void sock_watch(struct http_sock *s)
 		events |= UV_WRITABLE;
 	if (s->tls_wants_read)
 		events |= UV_READABLE;
+	if (s->connecting)
+		events = UV_WRITABLE;
 	if (events == s->watched)
 		return;
 	s->watched = events;
@@ -42,8 +44,7 @@ static void sock_watch(struct http_sock *s)
 		uv_poll_stop(&s->poll);
 }
 
-int http_sock_open(
-    struct http_sock *s, uv_loop_t *loop, int fd, struct ssl_st *tls, uv_poll_cb cb)
+int sock_open(struct sock *s, uv_loop_t *loop, int fd, struct ssl_st *tls, uv_poll_cb cb)
 {
 	int r = uv_poll_init(loop, &s->poll, fd);
 
@@ -58,16 +59,16 @@ int http_sock_open(
 	list_init(&s->out);
 	if (tls)
 		SSL_set_fd(tls, fd);
-	http_sock_set_reading(s, true);
+	sock_set_reading(s, true);
 	return 0;
 }
 
-void http_sock_close(struct http_sock *s, uv_close_cb closed_cb)
+void sock_close(struct sock *s, uv_close_cb closed_cb)
 {
 	struct list_link *link;
 
 	while ((link = list_pop(&s->out)))
-		free(list_entry(link, struct http_piece, link));
+		free(list_entry(link, struct sock_piece, link));
 	s->n_out = 0;
 	SSL_free(s->tls);
 	s->tls = NULL;
@@ -76,7 +77,13 @@ void http_sock_close(struct http_sock *s, uv_close_cb closed_cb)
 	s->fd = -1;
 }
 
-void http_sock_set_reading(struct http_sock *s, bool on)
+void sock_set_connecting(struct sock *s, bool on)
+{
+	s->connecting = on;
+	sock_watch(s);
+}
+
+void sock_set_reading(struct sock *s, bool on)
 {
 	s->reading = on;
 	sock_watch(s);
@@ -85,7 +92,7 @@ void http_sock_set_reading(struct http_sock *s, bool on)
 /* TLS */
 
 /* What a call on the TLS layer that did not succeed means. */
-static int tls_status(struct http_sock *s, int r)
+static int tls_status(struct sock *s, int r)
 {
 	int saved_errno = errno;
 
@@ -102,7 +109,7 @@ static int tls_status(struct http_sock *s, int r)
 	}
 }
 
-static ssize_t tls_read(struct http_sock *s, void *p, size_t n)
+static ssize_t tls_read(struct sock *s, void *p, size_t n)
 {
 	size_t n_read;
 	int r;
@@ -118,7 +125,7 @@ static ssize_t tls_read(struct http_sock *s, void *p, size_t n)
 	return r;
 }
 
-static ssize_t tls_write(struct http_sock *s, const void *p, size_t n)
+static ssize_t tls_write(struct sock *s, const void *p, size_t n)
 {
 	size_t n_written;
 	int r;
@@ -136,7 +143,7 @@ static ssize_t tls_write(struct http_sock *s, const void *p, size_t n)
 
 /* reading */
 
-ssize_t http_sock_read(struct http_sock *s, void *p, size_t n)
+ssize_t sock_read(struct sock *s, void *p, size_t n)
 {
 	ssize_t r;
 
@@ -156,39 +163,48 @@ ssize_t http_sock_read(struct http_sock *s, void *p, size_t n)
 
 /* writing */
 
-void http_sock_write(struct http_sock *s, const void *data, size_t n)
+static struct sock_piece *sock_tail(struct sock *s)
 {
-	const char *p = data;
-	struct http_piece *tail =
-	    s->out.n ? list_entry(s->out.head.prev, struct http_piece, link) : NULL;
-	size_t n_fit = tail ? tail->cap - tail->n : 0;
+	return s->out.n ? list_entry(s->out.head.prev, struct sock_piece, link) : NULL;
+}
 
-	if (n_fit > n)
-		n_fit = n;
-	s->n_out += n;
-	if (n_fit > 0) {
-		memcpy(tail->data + tail->n, p, n_fit);
-		tail->n += n_fit;
-		p += n_fit;
-		n -= n_fit;
-	}
-	if (n > 0) {
+char *sock_write_space(struct sock *s, size_t n)
+{
+	struct sock_piece *tail = sock_tail(s);
+
+	if (!tail || tail->cap - tail->n < n) {
 		size_t cap = n > PIECE_MIN_BYTES ? n : PIECE_MIN_BYTES;
 
 		tail = malloc(sizeof(*tail) + cap);
 		must(tail);
-		*tail = (struct http_piece){.n = n, .cap = cap};
-		memcpy(tail->data, p, n);
+		*tail = (struct sock_piece){.cap = cap};
 		list_push(&s->out, &tail->link);
 	}
+	tail->n += n;
+	s->n_out += n;
+	return tail->data + tail->n - n;
 }
 
-static void sock_sent(struct http_sock *s, size_t n)
+void sock_write(struct sock *s, const void *data, size_t n)
+{
+	const char *p = data;
+	struct sock_piece *tail = sock_tail(s);
+	size_t n_fit = tail ? tail->cap - tail->n : 0;
+
+	if (n_fit > n)
+		n_fit = n;
+	if (n_fit > 0)
+		memcpy(sock_write_space(s, n_fit), p, n_fit);
+	if (n > n_fit)
+		memcpy(sock_write_space(s, n - n_fit), p + n_fit, n - n_fit);
+}
+
+static void sock_sent(struct sock *s, size_t n)
 {
 	s->n_out -= n;
 	while (n > 0) {
-		struct http_piece *piece =
-		    list_entry(list_first(&s->out), struct http_piece, link);
+		struct sock_piece *piece =
+		    list_entry(list_first(&s->out), struct sock_piece, link);
 		size_t n_here = piece->n - piece->n_sent;
 
 		if (n_here > n)
@@ -202,14 +218,14 @@ static void sock_sent(struct http_sock *s, size_t n)
 	}
 }
 
-static ssize_t plain_write(struct http_sock *s)
+static ssize_t plain_write(struct sock *s)
 {
 	struct iovec iov[IOV_PIECES];
 	int n_iov = 0;
 	ssize_t r;
 
 	list_for_each (it, &s->out) {
-		struct http_piece *piece = list_entry(it, struct http_piece, link);
+		struct sock_piece *piece = list_entry(it, struct sock_piece, link);
 
 		if (n_iov == IOV_PIECES)
 			break;
@@ -222,14 +238,14 @@ static ssize_t plain_write(struct http_sock *s)
 	return r < 0 ? -errno : r;
 }
 
-int http_sock_flush(struct http_sock *s)
+int sock_flush(struct sock *s)
 {
 	ssize_t r = 0;
 
 	while (s->n_out > 0 && r >= 0) {
 		if (s->tls) {
-			struct http_piece *piece =
-			    list_entry(list_first(&s->out), struct http_piece, link);
+			struct sock_piece *piece =
+			    list_entry(list_first(&s->out), struct sock_piece, link);
 
 			r = tls_write(
 			    s, piece->data + piece->n_sent, piece->n - piece->n_sent);
@@ -243,7 +259,7 @@ int http_sock_flush(struct http_sock *s)
 	return r < 0 ? (int)r : 0;
 }
 
-void http_sock_shutdown(struct http_sock *s)
+void sock_shutdown(struct sock *s)
 {
 	if (s->tls && SSL_is_init_finished(s->tls)) {
 		ERR_clear_error();
