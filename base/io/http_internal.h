@@ -118,6 +118,11 @@ void http_conn_answered(struct http_conn *c, bool keep_alive);
 void http_conn_finish(struct http_conn *c);
 /* Close now. What hangs on it is told (aborted(), closed()). */
 void http_conn_drop(struct http_conn *c);
+/* Take the next step with the input that is here; true: there may be another. */
+bool http_conn_step(struct http_conn *c);
+/* The server answers itself: the application is told that its answer is not wanted any
+ * more. */
+struct http_req *http_conn_take_back(struct http_conn *c);
 /* The server closes. */
 void http_conn_shutdown(struct http_conn *c);
 

@@ -7,7 +7,6 @@
 #include "base/io/ws_client.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@
 #include "base/io/sock.h"
 #include "base/io/tls.h"
 #include "base/io/ws_codec.h"
-#include "base/io/ws_url.h"
+#include "base/io/ws_handshake.h"
 #include "base/wheel.h"
 
 enum {
@@ -285,24 +284,6 @@ static void client_decode(struct ws_client *w, char *p, size_t n)
 
 /* handshake */
 
-static const char *check_answer(const struct ws_client *w, const struct http_head *h)
-{
-	const char *got = http_head_field(h, "sec-websocket-accept");
-	char accept[WS_ACCEPT_MAX];
-
-	if (h->status != 101)
-		return "the handshake was refused";
-	ws_accept_value(w->key, accept);
-	if (!http_list_has(http_head_field(h, "upgrade"), "websocket") ||
-	    !http_list_has(http_head_field(h, "connection"), "upgrade") || !got ||
-	    strcmp(got, accept) != 0)
-		return "the answer is not that of a WebSocket server";
-	if (http_head_field(h, "sec-websocket-extensions") ||
-	    http_head_field(h, "sec-websocket-protocol"))
-		return "the server chose what was not offered";
-	return NULL;
-}
-
 static void client_on_answer(struct ws_client *w, size_t n_head)
 {
 	struct http_head head;
@@ -313,7 +294,7 @@ static void client_on_answer(struct ws_client *w, size_t n_head)
 		client_end(w, WS_ABNORMAL, e.text);
 		return;
 	}
-	why = check_answer(w, &head);
+	why = ws_handshake_check(&head, w->key);
 	w->status = why ? head.status : 0;
 	http_head_deinit(&head);
 	if (why) {
@@ -346,22 +327,10 @@ static void client_on_handshake(struct ws_client *w, const char *p, size_t n)
 
 static void client_send_handshake(struct ws_client *w)
 {
-	unsigned char nonce[16];
-	struct buf b = BUF_NULL(HTTP_HEAD_MAX_BYTES * 2);
+	struct buf b = BUF_NULL(SIZE_MAX);
 
-	arc4random_buf(nonce, sizeof(nonce));
-	EVP_EncodeBlock((unsigned char *)w->key, nonce, sizeof(nonce));
-	buf_addf(&b, "GET %s HTTP/1.1\r\nHost: %s", w->url->target, w->url->host_text);
-	if (!w->conf.host_without_port && !w->url->is_default_port)
-		buf_addf(&b, ":%u", w->url->addr.port);
-	buf_addf(&b,
-	    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
-	    w->key);
-	if (w->bearer)
-		buf_addf(&b, "Authorization: Bearer %s\r\n", w->bearer);
-	buf_adds(&b, "\r\n");
-	must(!b.failed); /* the parts were bounded when they were accepted */
+	ws_handshake_write(&b, w->url, w->bearer, !w->conf.host_without_port, w->key);
+	must(!b.failed);
 	sock_write(&w->sock, b.data, b.n);
 	buf_deinit(&b);
 	free(w->url);
@@ -502,8 +471,8 @@ int ws_client_connect(struct ws_client_ctx *c, const struct ws_client_conf *conf
 	client_init(w);
 	list_push(&c->clients, &w->link);
 	client_deadline(w, w->conf.handshake_timeout_ms);
-	w->dial =
-	    dial_start(c->loop, w->url->addr.host, w->url->addr.port, client_on_dialled, w);
+	w->dial = dial_start(
+	    c->loop, w->url->addr.host, w->url->addr.port, client_on_dialled, w);
 	*out = w;
 	return 0;
 }

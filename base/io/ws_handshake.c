@@ -1,8 +1,13 @@
-/* No userinfo and no fragment: neither has a meaning here. */
-#include "base/io/ws_url.h"
+/* What a WebSocket client says first, and what it takes for an answer. No userinfo and no
+ * fragment in URLs: neither has a meaning here. */
+#include "base/io/ws_handshake.h"
 
+#include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/io/ws_codec.h"
 
 static int refuse(struct err *e, const char *why)
 {
@@ -53,4 +58,41 @@ int ws_url_parse(const char *text, struct ws_url *out, struct err *e)
 		return refuse(e, "is too long");
 	snprintf(out->target, sizeof(out->target), "%s%s", *text == '/' ? "" : "/", text);
 	return 0;
+}
+
+void ws_handshake_write(struct buf *out, const struct ws_url *url, const char *bearer,
+    bool with_port, char key_out[static WS_KEY_MAX])
+{
+	unsigned char nonce[16];
+
+	arc4random_buf(nonce, sizeof(nonce));
+	EVP_EncodeBlock((unsigned char *)key_out, nonce, sizeof(nonce));
+	buf_addf(out, "GET %s HTTP/1.1\r\nHost: %s", url->target, url->host_text);
+	if (with_port && !url->is_default_port)
+		buf_addf(out, ":%u", url->addr.port);
+	buf_addf(out,
+	    "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+	    key_out);
+	if (bearer)
+		buf_addf(out, "Authorization: Bearer %s\r\n", bearer);
+	buf_adds(out, "\r\n");
+}
+
+const char *ws_handshake_check(const struct http_head *answer, const char *key)
+{
+	const char *got = http_head_field(answer, "sec-websocket-accept");
+	char accept[WS_ACCEPT_MAX];
+
+	if (answer->status != 101)
+		return "the handshake was refused";
+	ws_accept_value(key, accept);
+	if (!http_list_has(http_head_field(answer, "upgrade"), "websocket") ||
+	    !http_list_has(http_head_field(answer, "connection"), "upgrade") || !got ||
+	    strcmp(got, accept) != 0)
+		return "the answer is not that of a WebSocket server";
+	if (http_head_field(answer, "sec-websocket-extensions") ||
+	    http_head_field(answer, "sec-websocket-protocol"))
+		return "the server chose what was not offered";
+	return NULL;
 }
