@@ -200,7 +200,7 @@ static void sim_turn_open_step(struct sim_turn *turn)
 		t->entries[turn->i_entry].tool_status = "Pending";
 		sim_turn_send(turn, turn->i_entry);
 		t->entries[turn->i_entry].tool_status = "In Progress";
-		t->entries[turn->i_entry].dirty = true;
+		sim_turn_send(turn, turn->i_entry);
 	}
 }
 
