@@ -14,7 +14,8 @@ struct addr {
 	uint16_t port;
 };
 
-/* Return: 0; ERROR_INVALID with @e (not ADDR:PORT). A host name is accepted here; listeners need a numeric address. */
+/* Return: 0; ERROR_INVALID with @e (not ADDR:PORT). A host name is accepted here;
+ * listeners need a numeric address. */
 int addr_parse(const char *text, struct addr *out, struct err *e) MUST_CHECK;
 /* A numeric address of 127.0.0.0/8 or ::1; names are not. */
 bool addr_is_loopback(const char *host);

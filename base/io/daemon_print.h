@@ -1,4 +1,5 @@
-/* --help, --version and --print of every daemon: the references the documents are made from. */
+/* --help, --version and --print of every daemon: the references the documents are made
+ * from. */
 #pragma once
 
 #include "base/io/daemon.h"
