@@ -1,0 +1,324 @@
+/* Parser: one pass over the tokens, the tree's parent pointers are its stack. */
+#include "sessiond/core/json_doc.h"
+
+#include "base/utf8.h"
+#include "sessiond/core/json_string.h"
+
+#include <stdio.h>
+
+/* What may come next. */
+enum want {
+	WANT_VALUE,
+	WANT_VALUE_OR_CLOSE, /* after [ and after a comma in an array */
+	WANT_KEY_OR_CLOSE,   /* after { and after a comma in an object */
+	WANT_COLON,
+	WANT_COMMA_OR_CLOSE,
+	WANT_END,
+};
+
+struct parser {
+	struct arena *a;
+	struct json_doc *d;
+	struct json_lex lx;
+	uint32_t cap_toks;
+	enum want want;
+	struct jval *open; /* innermost open container */
+	unsigned depth;
+	uint32_t tok_key;
+	struct slice key;
+};
+
+static void doc_error(
+    struct json_doc *d, enum json_doc_state state, size_t offset, const char *message)
+{
+	size_t line_start = 0;
+
+	d->state = state;
+	d->root = NULL;
+	d->error.offset = offset;
+	d->error.line = 1;
+	for (size_t i = 0; i < offset; i++)
+		if (d->text.p[i] == '\n') {
+			d->error.line++;
+			line_start = i + 1;
+		}
+	d->error.column = 1;
+	for (size_t i = line_start; i < offset; i++)
+		if (((unsigned char)d->text.p[i] & 0xc0) != 0x80)
+			d->error.column++;
+	snprintf(d->error.message, sizeof(d->error.message), "%s", message);
+}
+
+static bool parse_fail(struct parser *p, const struct json_tok *t, const char *message)
+{
+	doc_error(p->d, JSON_DOC_INVALID, t->start, message);
+	return false;
+}
+
+static bool keep_token(struct parser *p, const struct json_tok *t)
+{
+	struct json_doc *d = p->d;
+
+	if (d->n_toks == JSON_DOC_TOKENS_MAX) {
+		doc_error(d, JSON_DOC_TOO_LARGE, t->start, "more than 100000 tokens");
+		return false;
+	}
+	if (d->n_toks == p->cap_toks) {
+		uint32_t cap = p->cap_toks ? p->cap_toks * 2 : 128;
+		struct json_tok *toks = arena_alloc(p->a, cap * sizeof(*toks));
+
+		if (d->n_toks)
+			memcpy(toks, d->toks, d->n_toks * sizeof(*toks));
+		d->toks = toks;
+		p->cap_toks = cap;
+	}
+	d->toks[d->n_toks++] = *t;
+	return true;
+}
+
+static struct slice token_text(const struct parser *p, const struct json_tok *t)
+{
+	return (struct slice){p->d->text.p + t->start, t->end - t->start};
+}
+
+static struct slice string_content(struct parser *p, const struct json_tok *t)
+{
+	struct slice s = token_text(p, t);
+
+	return json_string_decode(p->a, (struct slice){s.p + 1, s.n - 2});
+}
+
+static struct jval *token_value(struct parser *p, const struct json_tok *t)
+{
+	static const enum jval_type types[] = {[TOK_OBJECT_OPEN] = JVAL_OBJECT,
+	    [TOK_ARRAY_OPEN] = JVAL_ARRAY,
+	    [TOK_STRING] = JVAL_STRING,
+	    [TOK_NUMBER] = JVAL_NUMBER,
+	    [TOK_TRUE] = JVAL_BOOL,
+	    [TOK_FALSE] = JVAL_BOOL,
+	    [TOK_NULL] = JVAL_NULL};
+	struct jval *v = jval_new(p->a, types[t->kind]);
+
+	v->text = token_text(p, t);
+	v->truth = t->kind == TOK_TRUE;
+	v->tok_first = v->tok_last = p->d->n_toks - 1;
+	if (v->type == JVAL_STRING)
+		v->str = string_content(p, t);
+	return v;
+}
+
+static bool container_close(struct parser *p, const struct json_tok *t)
+{
+	struct jval *v = p->open;
+
+	v->tok_last = p->d->n_toks - 1;
+	v->text.n = t->end - p->d->toks[v->tok_first].start;
+	if (v->type == JVAL_OBJECT && jval_shadow_duplicates(p->a, v))
+		p->d->duplicate_keys = true;
+	p->open = v->parent;
+	p->depth--;
+	p->want = p->open ? WANT_COMMA_OR_CLOSE : WANT_END;
+	return true;
+}
+
+static bool place_value(struct parser *p, const struct json_tok *t)
+{
+	struct jval *v = token_value(p, t);
+
+	if (!p->open) {
+		p->d->root = v;
+	} else if (p->open->type == JVAL_ARRAY) {
+		jval_push(p->open, v);
+	} else {
+		v->tok_key = p->tok_key;
+		jval_add(p->a, p->open, p->key, v);
+	}
+	if (v->type != JVAL_ARRAY && v->type != JVAL_OBJECT) {
+		p->want = p->open ? WANT_COMMA_OR_CLOSE : WANT_END;
+		return true;
+	}
+	if (++p->depth > JVAL_DEPTH_MAX) {
+		doc_error(p->d, JSON_DOC_TOO_LARGE, t->start, "nested deeper than 100");
+		return false;
+	}
+	p->open = v;
+	p->want = v->type == JVAL_ARRAY ? WANT_VALUE_OR_CLOSE : WANT_KEY_OR_CLOSE;
+	return true;
+}
+
+static bool is_close(const struct parser *p, const struct json_tok *t)
+{
+	return t->kind ==
+	       (p->open->type == JVAL_ARRAY ? TOK_ARRAY_CLOSE : TOK_OBJECT_CLOSE);
+}
+
+static bool on_key_or_close(struct parser *p, const struct json_tok *t)
+{
+	if (is_close(p, t))
+		return container_close(p, t);
+	if (t->kind != TOK_STRING)
+		return parse_fail(p, t, "expected a key in double quotes or }");
+	if (t->end - t->start - 2 > JSON_DOC_KEY_MAX) {
+		doc_error(
+		    p->d, JSON_DOC_TOO_LARGE, t->start, "key longer than 4096 bytes");
+		return false;
+	}
+	p->key = string_content(p, t);
+	p->tok_key = p->d->n_toks - 1;
+	p->want = WANT_COLON;
+	return true;
+}
+
+static bool is_value(const struct json_tok *t)
+{
+	return t->kind == TOK_OBJECT_OPEN || t->kind == TOK_ARRAY_OPEN ||
+	       (t->kind >= TOK_STRING && t->kind <= TOK_NULL);
+}
+
+static bool on_token(struct parser *p, const struct json_tok *t)
+{
+	switch (p->want) {
+	case WANT_VALUE_OR_CLOSE:
+		if (is_close(p, t))
+			return container_close(p, t);
+		/* fall through */
+	case WANT_VALUE:
+		if (!is_value(t))
+			return parse_fail(p, t, "expected a value");
+		return place_value(p, t);
+	case WANT_KEY_OR_CLOSE:
+		return on_key_or_close(p, t);
+	case WANT_COLON:
+		if (t->kind != TOK_COLON)
+			return parse_fail(p, t, "expected : after the key");
+		p->want = WANT_VALUE;
+		return true;
+	case WANT_COMMA_OR_CLOSE:
+		if (is_close(p, t))
+			return container_close(p, t);
+		if (t->kind != TOK_COMMA)
+			return parse_fail(p, t,
+			    p->open->type == JVAL_ARRAY ? "expected , or ]"
+							: "expected , or }");
+		p->want =
+		    p->open->type == JVAL_ARRAY ? WANT_VALUE_OR_CLOSE : WANT_KEY_OR_CLOSE;
+		return true;
+	case WANT_END:
+		return parse_fail(p, t, "something follows the document");
+	}
+	return false;
+}
+
+static bool on_end(struct parser *p, const struct json_tok *t)
+{
+	if (p->want == WANT_END)
+		return true;
+	if (!p->open && p->want == WANT_VALUE) {
+		p->d->state = JSON_DOC_BLANK;
+		return false;
+	}
+	return parse_fail(p, t, "the document ends too early");
+}
+
+static bool check_bytes(struct json_doc *d)
+{
+	const char *nul;
+
+	if (d->text.n > JSON_DOC_BYTES_MAX) {
+		doc_error(d, JSON_DOC_TOO_LARGE, 0, "larger than 1 MiB");
+		return false;
+	}
+	if (!utf8_valid(d->text.p, d->text.n)) {
+		size_t i = 0, n;
+
+		while (
+		    i < d->text.n && (n = utf8_seq_len(d->text.p + i, d->text.n - i)) > 0)
+			i += n;
+		doc_error(d, JSON_DOC_INVALID, i, "not UTF-8");
+		return false;
+	}
+	nul = d->text.n ? memchr(d->text.p, '\0', d->text.n) : NULL;
+	if (nul) {
+		doc_error(d, JSON_DOC_INVALID, (size_t)(nul - d->text.p), "NUL byte");
+		return false;
+	}
+	return true;
+}
+
+/* Where lines begin, so that layout questions never scan a long line again. */
+static void index_lines(struct arena *a, struct json_doc *d)
+{
+	const char *p = d->text.p, *end = p + d->text.n;
+	uint32_t n = 1;
+
+	for (const char *q = p; q && (q = memchr(q, '\n', (size_t)(end - q))); q++)
+		n++;
+	d->lines = arena_alloc(a, n * sizeof(*d->lines));
+	d->n_lines = 1;
+	for (const char *q = p; q && (q = memchr(q, '\n', (size_t)(end - q))); q++)
+		d->lines[d->n_lines++] = (uint32_t)(q + 1 - p);
+}
+
+uint32_t json_doc_line(const struct json_doc *d, size_t offset)
+{
+	uint32_t lo = 0, hi = d->n_lines;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (d->lines[mid] <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+enum json_doc_state json_doc_parse(
+    struct arena *a, struct slice text, struct json_doc *out)
+{
+	struct parser p = {.a = a, .d = out, .lx = {.text = text}, .want = WANT_VALUE};
+
+	*out = (struct json_doc){.text = text};
+	if (!check_bytes(out))
+		return out->state;
+	if (slice_starts(text, SLICE_LIT("\xef\xbb\xbf"))) {
+		out->bom = true;
+		p.lx.pos = 3;
+	}
+	for (;;) {
+		struct json_tok t = json_lex_next(&p.lx);
+
+		if (t.kind == TOK_BAD) {
+			parse_fail(&p, &t, p.lx.why);
+			return out->state;
+		}
+		if (t.kind == TOK_END) {
+			if (on_end(&p, &t) || out->state == JSON_DOC_BLANK)
+				index_lines(a, out);
+			return out->state;
+		}
+		if (!keep_token(&p, &t))
+			return out->state;
+		if (!json_tok_is_comment(&t) && !on_token(&p, &t))
+			return out->state;
+	}
+}
+
+enum json_doc_state json_doc_parse_object(
+    struct arena *a, struct slice text, struct json_doc *out)
+{
+	enum json_doc_state st = json_doc_parse(a, text, out);
+
+	if (st == JSON_DOC_OK && out->root->type != JVAL_OBJECT)
+		doc_error(out, JSON_DOC_INVALID, out->toks[out->root->tok_first].start,
+		    "the document must be an object");
+	return out->state;
+}
+
+struct slice json_doc_span(const struct json_doc *d, const struct jval *v)
+{
+	uint32_t start = d->toks[v->tok_first].start;
+
+	return (struct slice){d->text.p + start, d->toks[v->tok_last].end - start};
+}

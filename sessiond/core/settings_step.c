@@ -1,0 +1,245 @@
+/* Walking several documents at once, and the questions every part of a step asks. */
+#include "sessiond/core/settings_step.h"
+
+#include "base/must.h"
+
+struct settings_at settings_root(const struct settings_step *s)
+{
+	return (struct settings_at){
+	    .last = s->last,
+	    .file = s->file,
+	    .base = s->base,
+	    .base0 = s->base0,
+	    .u = s->u.root,
+	    .held = s->held.root,
+	};
+}
+
+struct settings_at settings_child(
+    const struct settings_step *s, const struct settings_at *at, struct slice key)
+{
+	return (struct settings_at){
+	    .last = jval_get(s->a, at->last, key),
+	    .file = jval_get(s->a, at->file, key),
+	    .base = jval_get(s->a, at->base, key),
+	    .base0 = jval_get(s->a, at->base0, key),
+	    .u = jval_get(s->a, at->u, key),
+	    .held = at->held && at->held->type == JVAL_TOMB
+			? at->held
+			: jval_get(s->a, at->held, key),
+	    .base_above = at->base_above || (at->base && at->base->type != JVAL_OBJECT),
+	};
+}
+
+bool union_next(struct arena *a, struct union_iter *it, struct slice *key_out)
+{
+	for (;;) {
+		bool seen = false;
+
+		if (!it->started) {
+			it->started = true;
+			it->next = jval_is_object(it->objs[it->i])
+				       ? jval_first(it->objs[it->i])
+				       : NULL;
+		}
+		if (!it->next) {
+			if (++it->i == ARRAY_LEN(it->objs))
+				return false;
+			it->started = false;
+			continue;
+		}
+		*key_out = it->next->key;
+		it->next = jval_next(it->next);
+		for (size_t i = 0; i < it->i && !seen; i++)
+			seen = jval_get(a, it->objs[i], *key_out) != NULL;
+		if (!seen)
+			return true;
+	}
+}
+
+size_t settings_depth(const struct settings_step *s)
+{
+	size_t n;
+
+	policy_path(s->walk, &n);
+	return n;
+}
+
+struct slice settings_path(const struct settings_step *s, size_t n)
+{
+	size_t depth;
+	const struct slice *path = policy_path(s->walk, &depth);
+
+	return json_pointer_text(s->a, path, n && n < depth ? n : depth);
+}
+
+struct settings_event *settings_event_add(
+    struct settings_step *s, const char *type, struct slice path, const char *rule)
+{
+	struct settings_event *ev = ARENA_NEW(s->a, struct settings_event);
+
+	*ev = (struct settings_event){.type = type, .path = path, .rule = rule};
+	if (s->counting)
+		return ev; /* nobody sees it: it comes again in the second pass */
+	*s->events_end = ev;
+	s->events_end = &ev->next;
+	return ev;
+}
+
+void settings_conflict(struct settings_step *s, const struct settings_at *at)
+{
+	const struct policy_hit *hit = policy_here(s->walk);
+	struct settings_event *ev = settings_event_add(
+	    s, "conflict", settings_path(s, 0), policy_class_name(hit->cls));
+
+	if (hit->secret)
+		return;
+	ev->base = at->last;
+	ev->helix = at->base;
+	ev->user = at->file;
+}
+
+bool settings_base_moved(const struct settings_step *s, const struct settings_at *at)
+{
+	size_t n;
+	const struct slice *path = policy_path(s->walk, &n);
+	const struct jval *v = s->given.root;
+
+	if (s->base0)
+		return !jval_equal(s->a, at->base0, at->base);
+	/* Without the old base: where no override stands, what was applied is what it
+	 * said. */
+	for (size_t i = 0; i < n && v; i++) {
+		if (v != s->given.root && !jval_is_tree(v))
+			return false;
+		v = jval_get(s->a, v, path[i]);
+	}
+	if (v)
+		return false;
+	return !jval_equal(s->a, at->last, at->base);
+}
+
+bool settings_any_leaf(struct settings_step *s, const struct jval *tree,
+    settings_leaf_pred *pred, void *data)
+{
+	const struct jval *v = tree;
+	size_t depth = 0;
+	bool hit = false;
+
+	if (!tree)
+		return false;
+	while (!hit) {
+		if (jval_is_tree(v)) {
+			v = jval_first(v);
+			policy_push(s->walk, v->key);
+			depth++;
+			continue;
+		}
+		if (pred(s, v, data)) {
+			hit = true;
+			break;
+		}
+		while (v != tree && !jval_next(v)) {
+			v = v->parent;
+			policy_pop(s->walk);
+			depth--;
+		}
+		if (v == tree)
+			break;
+		v = jval_next(v);
+		policy_pop(s->walk);
+		policy_push(s->walk, v->key);
+	}
+	while (depth-- > 0)
+		policy_pop(s->walk);
+	return hit;
+}
+
+static bool is_base_guard(struct settings_step *s, const struct jval *leaf, void *data)
+{
+	enum policy_class c = policy_here(s->walk)->cls;
+
+	(void)leaf;
+	(void)data;
+	return c == POLICY_HELIX_OWNED || c == POLICY_NO_DELETE;
+}
+
+static bool is_protected(struct settings_step *s, const struct jval *leaf, void *data)
+{
+	(void)leaf;
+	(void)data;
+	return policy_here(s->walk)->cls == POLICY_PROTECTED;
+}
+
+bool settings_guarded(struct settings_step *s, const struct settings_at *at)
+{
+	if (jval_is_tree(at->base) && settings_any_leaf(s, at->base, is_base_guard, NULL))
+		return true;
+	return jval_is_tree(at->file) &&
+	       settings_any_leaf(s, at->file, is_protected, NULL);
+}
+
+/* Something of the base is at this path, above it (a leaf) or below it. */
+static bool base_related(struct settings_step *s, const struct slice *path, size_t n)
+{
+	const struct jval *v = s->base;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v->type != JVAL_OBJECT)
+			return true;
+		v = jval_get(s->a, v, path[i]);
+		if (!v)
+			return false;
+	}
+	return true;
+}
+
+/* A member that would turn an owned context server into another kind of server. */
+static bool changes_variant(struct settings_step *s, const struct slice *path, size_t n)
+{
+	const struct jval *entry;
+
+	if (n < 3 || !slice_is(path[0], "context_servers") ||
+	    !shape_names_variant(path[2]))
+		return false;
+	entry = json_pointer_get(
+	    s->a, jval_get_str(s->a, s->base, "context_servers"), path + 1, 1);
+	return entry && shape_variant(s->a, entry) != shape_variant_of(path[2]);
+}
+
+enum settings_locality settings_locality(
+    struct settings_step *s, const struct settings_at *at)
+{
+	const struct policy_hit *hit = policy_here(s->walk);
+	size_t n, skip = hit->block;
+	const struct slice *path = policy_path(s->walk, &n);
+
+	if (hit->cls == POLICY_PROTECTED)
+		return LOCAL_YES;
+	if (hit->cls != POLICY_HELIX_OWNED || at->base)
+		return LOCAL_NO;
+	if (at->base_above)
+		return LOCAL_REJECTED;
+	if (skip && base_related(s, path + skip, n - skip))
+		return LOCAL_REJECTED;
+	if (changes_variant(s, path + skip, n - skip))
+		return LOCAL_REJECTED;
+	return LOCAL_YES;
+}
+
+bool settings_is_retired(struct settings_step *s, const struct jval *v)
+{
+	size_t n;
+	const struct slice *path = policy_path(s->walk, &n);
+	const struct jval *docs[] = {s->base_raw, s->base0};
+
+	for (size_t i = 0; i < ARRAY_LEN(docs); i++) {
+		const struct jval *was = docs[i];
+
+		for (size_t j = 0; j < n && was; j++)
+			was = jval_get(s->a, was, path[j]);
+		if (was && jval_equal(s->a, was, v))
+			return true;
+	}
+	return false;
+}
