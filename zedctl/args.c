@@ -27,11 +27,15 @@ const size_t n_verbs = ARRAY_LEN(verbs);
 
 /* ---- reading what was given */
 
-/* Tables of settings write names with underscores. */
+static char flag_char(char c)
+{
+	return c == '_' ? '-' : c; /* tables of settings write names with underscores */
+}
+
 static bool flag_name_is(const char *name, const char *given, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if ((name[i] == '_' ? '-' : name[i]) != given[i])
+		if (flag_char(name[i]) != flag_char(given[i]))
 			return false;
 	}
 	return name[n] == '\0';
