@@ -524,6 +524,10 @@ class Bed:
     def ctl(self, sessiond=None, token=None, server=None):
         return ZedCtl(self, self.nats_url, server or (sessiond.url if sessiond else None), token)
 
+    def process(self, name, argv):
+        """Any other program of ours, started."""
+        return Process(self, name, [BIN / argv[0], *argv[1:]]).start()
+
     def all(self):
         """The whole: broker, lifecycled, sessiond, runner, ready; and zedctl for it."""
         self.nats().start()

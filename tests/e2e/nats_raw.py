@@ -2,6 +2,7 @@
 
 Debian has no NATS client for Python, and tests want to send what no client library would.
 """
+import contextlib
 import json
 import secrets
 import socket
@@ -50,6 +51,8 @@ class Nats:
         self.flush()
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
         self.sock.close()
 
     def __enter__(self):
