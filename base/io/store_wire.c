@@ -41,11 +41,14 @@ int store_error_code(const struct jsn *error, char *detail, size_t cap)
 {
 	int64_t err_code = jsn_get_int(error, "err_code", 0);
 	const char *words = jsn_get_string(error, "description");
+	bool no_message = words && strcmp(words, "no message found") == 0;
 
 	snprintf(detail, cap, "%s (%lld)", words ? words : "error", (long long)err_code);
 	for (size_t i = 0; i < ARRAY_LEN(store_errors); i++)
 		if (store_errors[i].err_code == err_code)
 			return store_errors[i].code;
+	if (no_message) /* 10057, a deletion that failed for whatever reason */
+		return ERROR_NOT_FOUND;
 	switch (jsn_get_int(error, "code", 500)) {
 	case 404:
 		return ERROR_NOT_FOUND;
