@@ -7,7 +7,10 @@ import nats_raw
 
 
 class FakeLifecycled:
-    """Answers lifecycle.v1.api.> on a real broker. answers: verb -> value, or function(body) -> value; None: silence."""
+    """Answers lifecycle.v1.api.> on a real broker.
+
+    answers: verb -> value, or function(body) -> value; None is silence.
+    """
 
     def __init__(self, broker):
         self.answers, self.asked = {}, []

@@ -1,8 +1,7 @@
 """Real programs in a temporary folder on free ports.
 
-A test asks the fixture `bed` for what it needs (bed.nats(), bed.lifecycled(), ...), polls for what it expects, and
-leaves the rest to the teardown, which fails on a sanitizer report, a failed `must`, an unclean exit or a process that is
-left over.
+A test asks the fixture `bed` for its parts (bed.nats(), bed.lifecycled(), ...), polls for what it expects, and leaves
+the rest to the teardown, which fails on a sanitizer report, a failed `must`, an unclean exit or a process left over.
 """
 import base64
 import contextlib

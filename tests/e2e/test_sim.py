@@ -19,7 +19,8 @@ def server(bed):
 
 
 def chat(request, message="hello", thread=None, **more):
-    return {"type": "chat_message", "data": {"message": message, "request_id": request, "acp_thread_id": thread, **more}}
+    data = {"message": message, "request_id": request, "acp_thread_id": thread, **more}
+    return {"type": "chat_message", "data": data}
 
 
 def turn(ws, request, thread=None, message="hello", **more):

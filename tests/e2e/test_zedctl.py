@@ -35,7 +35,8 @@ def test_start_sends_what_the_flags_say(lc):
     """Every flag of start stands in the request, under the tenant given; the record comes back as it is."""
     lc.answers["start"] = RECORD
     r = lc.ctl.json("--tenant", "t2", "start", "zi_1", "--profile", "sim", "--session", "ses_1", "--env", "A=x=y",
-                    "--param", "p=1", "--label", "region=eu", "--workspace", "/w", "--restart", "always", "--grace", "7")
+                    "--param", "p=1", "--label", "region=eu", "--workspace", "/w", "--restart", "always",
+                    "--grace", "7")
     assert r == RECORD
     assert lc.asked == [("start", "t2", {
         "instance_id": "zi_1", "profile": "sim", "session_id": "ses_1", "workspace": "/w", "env": {"A": "x=y"},
@@ -57,7 +58,8 @@ def test_start_waits_until_it_runs(lc):
 
 def test_exit_codes_say_who_said_no(bed, lc):
     """1 refused, 2 usage, 3 in time undecided, 4 nobody there; each with one line on stderr."""
-    lc.answers.update(get=error("NOT_FOUND", "no instance zi_9"), stop={**error("UNAVAILABLE"), "accepted": True, "seq": 5})
+    lc.answers.update(get=error("NOT_FOUND", "no instance zi_9"),
+                      stop={**error("UNAVAILABLE"), "accepted": True, "seq": 5})
     cases = [(("get", "zi_9"), 1, "NOT_FOUND: no instance zi_9"), (("get", "a b"), 2, "not an instance id"),
              (("stop", "zi_1"), 3, "stored (number 5)"), (("start", "zi_1"), 2, "--profile P is required"),
              (("start", "zi_1", "--profile", "p", "--env", "x"), 2, "K=V"), (("-o", "xml", "ls"), 2, "--output xml"),
@@ -163,7 +165,8 @@ def stream(web, parts):
             event_stream_open(handler, [])
         event_stream_rest(handler, json.loads(json.dumps(part).replace("REQ", request)))
     web.answers["GET /api/v1/sessions/ses_1/events"] = events
-    web.answers["POST /api/v1/sessions/ses_1/messages"] = lambda h, b: (202, {}, {"request_id": json.loads(b)["request_id"]})
+    web.answers["POST /api/v1/sessions/ses_1/messages"] = \
+        lambda h, b: (202, {}, {"request_id": json.loads(b)["request_id"]})
     return sent
 
 

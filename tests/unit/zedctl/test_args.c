@@ -14,8 +14,8 @@ static int parse(const char *line)
 
 	snprintf(text, sizeof text, "%s", line);
 	argv[0] = (char[]){"zedctl"};
-	for (char *p = strtok(text, " "); p; p = strtok(NULL, " "))
-		argv[argc++] = p;
+	for (char *rest = text, *word; (word = strsep(&rest, " "));)
+		argv[argc++] = word;
 	refusal = ERR_NULL;
 	return args_parse(argc, argv, &args, &refusal);
 }
