@@ -110,7 +110,8 @@ static bool conn_step_head(struct http_conn *c)
 		return conn_refuse_head(
 		    c, 400, "a line of the head does not end in CR LF");
 	if (n > HTTP_HEAD_MAX_BYTES || (n == 0 && c->in.n > HTTP_HEAD_MAX_BYTES))
-		return conn_refuse_head(c, memchr(c->in.data, '\n', c->in.n) ? 431 : 414,
+		return conn_refuse_head(c,
+		    memchr(c->in.data, '\n', HTTP_HEAD_MAX_BYTES) ? 431 : 414,
 		    "the request's head is over 16 KiB");
 	return n > 0 && conn_on_whole_head(c, (size_t)n);
 }
