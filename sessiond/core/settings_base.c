@@ -71,7 +71,7 @@ static void quarantine(
 		jval_replace(s->a, bad, good);
 	else
 		jval_remove(s->a, bad->parent, bad);
-	settings_event_add(s, "base_invalid", f->path, f->message);
+	settings_event_add(s, "base_invalid", f->path, "shape")->message = f->message;
 }
 
 void settings_prepare_base(struct settings_step *s)

@@ -162,17 +162,20 @@ static struct jval *settle_bad(struct settings_step *s, const struct settings_at
 	if (file_bad && (jval_equal(s->a, m, at->file) ||
 			    (c >= POLICY_DEFAULT_ONCE && at->u) || !at->base)) {
 		/* the user's own text is never repaired, only pointed at */
-		settings_event_add(s, "invalid", settings_path(s, 0), message);
+		settings_event_add(s, "invalid", settings_path(s, 0), "shape")->message =
+		    message;
 		return jval_copy(s->a, at->file);
 	}
 	if (!at->base) {
-		settings_event_add(s, "dormant", settings_path(s, 0), message);
+		settings_event_add(s, "dormant", settings_path(s, 0), "shape")->message =
+		    message;
 		return NULL;
 	}
 	if (c >= POLICY_DEFAULT_ONCE && unit == SHAPE_CONTEXT_SERVER &&
 	    m->type == JVAL_OBJECT && shape_variant(s->a, m) == SHAPE_VARIANT_N_)
 		return NULL; /* what made it a server was removed: so is the server */
-	settings_event_add(s, "conflict", settings_path(s, 0), "shape");
+	settings_event_add(s, "conflict", settings_path(s, 0), "shape")->message =
+	    message;
 	return base_entry(s, at);
 }
 
@@ -188,7 +191,8 @@ static struct jval *settle_unit(
 	if (m && unit != SHAPE_NONE) {
 		f = shape_check(s->a, unit, path, n, m);
 		if (f.verdict == SHAPE_WARN)
-			settings_event_add(s, "warning", f.path, f.message);
+			settings_event_add(s, "warning", f.path, "shape")->message =
+			    f.message;
 		if (f.verdict == SHAPE_REJECT)
 			m = settle_bad(s, at, m, unit, f.message);
 	}

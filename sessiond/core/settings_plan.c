@@ -144,10 +144,11 @@ int settings_plan(struct arena *a, const struct settings_input *in,
 }
 
 struct jval *settings_merged(struct arena *a, const struct jval *base,
-    const struct overrides *u, const struct policy *p)
+    const struct overrides *u, const struct policy *p, struct settings_event **events_out)
 {
 	struct settings_step s = {.a = a, .policy = p};
 	struct overrides none = overrides_new(a);
+	struct jval *merged;
 
 	s.events_end = &s.events;
 	s.walk = policy_walk_new(a, p);
@@ -156,7 +157,10 @@ struct jval *settings_merged(struct arena *a, const struct jval *base,
 	s.given = none;
 	s.held = none;
 	settings_prepare_base(&s);
-	return settings_merge(&s);
+	merged = settings_merge(&s);
+	if (events_out)
+		*events_out = s.events;
+	return merged;
 }
 
 void settings_confirm(struct arena *a, struct overrides *u, const struct overrides *held,
@@ -189,6 +193,10 @@ void settings_event_print(struct buf *out, const struct settings_event *e)
 	json_string_print(out, e->path);
 	buf_adds(out, ",\"rule\":");
 	json_string_print(out, slice_of(e->rule));
+	if (e->message) {
+		buf_adds(out, ",\"message\":");
+		json_string_print(out, slice_of(e->message));
+	}
 	print_side(out, "base", e->base);
 	print_side(out, "helix", e->helix);
 	print_side(out, "user", e->user);

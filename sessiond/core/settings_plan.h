@@ -10,7 +10,8 @@ struct settings_event {
 	const char
 	    *type; /* conflict restored rejected shadowed held invalid base_invalid ... */
 	struct slice path;
-	const char *rule; /* class or reason */
+	const char *rule;    /* class or reason */
+	const char *message; /* what Zed would say; NULL: nothing */
 	const struct jval *base, *helix,
 	    *user; /* conflict: before, now, theirs; NULL: absent, or secret */
 	struct settings_event *next;
@@ -55,9 +56,11 @@ int settings_plan(struct arena *a, const struct settings_input *in,
     struct settings_output *out, struct err *e) MUST_CHECK;
 
 /* Base and overrides merged without a file: what a server shows, and what a new file
- * would say. Entries that cannot stand are left out. Either may be NULL. */
+ * would say. Entries that cannot stand are left out; why is in *@events_out (may be
+ * NULL). @base and @u may be NULL. */
 struct jval *settings_merged(struct arena *a, const struct jval *base,
-    const struct overrides *u, const struct policy *p);
+    const struct overrides *u, const struct policy *p,
+    struct settings_event **events_out);
 /* The overrides with what is held applied: tombs where the base has a value, cleared
  * elsewhere. */
 void settings_confirm(struct arena *a, struct overrides *u, const struct overrides *held,
