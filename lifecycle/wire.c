@@ -65,9 +65,6 @@ static int take_record(
 		r = wire_take_id("profile", m->profile, &out->profile, e);
 	if (!r)
 		r = wire_take_id("runner", m->runner, &out->runner, e);
-	if (!r)
-		r = wire_take_text(
-		    "detail", m->detail, out->detail, sizeof(out->detail), e);
 	if (!r &&
 	    (id_empty(&out->tenant) || id_empty(&out->instance_id) || !m->has_state))
 		r = err_set(e, ERROR_INVALID, "a record without ids or state");
@@ -149,9 +146,6 @@ static int take_event(const Lifecycle__V1__Event *m, struct event *out, struct e
 		r = wire_take_id("runner", m->runner, &out->runner, e);
 	if (!r)
 		r = wire_take_text("type", m->type, out->type, sizeof(out->type), e);
-	if (!r)
-		r = wire_take_text(
-		    "detail", m->detail, out->detail, sizeof(out->detail), e);
 	if (!r)
 		r = wire_take_text("command_id", m->command_id, out->command_id,
 		    sizeof(out->command_id), e);

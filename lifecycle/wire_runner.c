@@ -80,9 +80,6 @@ static int take_report(const Lifecycle__V1__Report *m, struct report *out, struc
 		r = wire_take_id("instance_id", m->instance_id, &out->instance_id, e);
 	if (!r)
 		r = wire_take_id("boot_id", m->boot_id, &out->boot_id, e);
-	if (!r)
-		r = wire_take_text(
-		    "detail", m->detail, out->detail, sizeof(out->detail), e);
 	if (r)
 		return r;
 	wire_take_detail(m->detail, out->detail, sizeof(out->detail));

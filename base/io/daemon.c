@@ -190,6 +190,11 @@ static void on_stop_signal(void *data)
 	begin_stop(data);
 }
 
+void daemon_finish(struct daemon *d)
+{
+	begin_stop(d);
+}
+
 void daemon_fail(struct daemon *d, int exit_code, const struct err *e)
 {
 	log_event(EV_daemon_failed, LF("detail", e->text));
@@ -279,7 +284,7 @@ static int start_parts(struct daemon *d, struct err *e)
 
 	if (!r)
 		r = def->start(d, e);
-	if (!r)
+	if (!r && !(def->headless && def->headless(d->conf)))
 		r = listen_all(d, e);
 	if (!r && def->broker)
 		r = def->broker->start(d, e);

@@ -37,6 +37,8 @@ struct daemon_def {
 	/* Something other than --tokens protects the listener (so it may leave loopback).
 	 * Optional. */
 	bool (*protected)(const void *conf);
+	/* This run does one thing and ends (daemon_finish): nothing is listened on. Optional. */
+	bool (*headless)(const void *conf);
 	/* Settings that depend on each other; @e is the line for stderr (exit 2). May
 	 * change what it finds. Optional. */
 	int (*check)(void *conf, struct err *e);
@@ -73,6 +75,8 @@ void daemon_set_http(struct daemon *d, const struct http_handlers *h);
 uint16_t daemon_port(const struct daemon *d); /* port of --listen */
 bool daemon_stopping(const struct daemon *d);
 void daemon_stopped(struct daemon *d);
+/* Done: an orderly stop with exit 0, as if asked to. */
+void daemon_finish(struct daemon *d);
 /* The program cannot go on (state dir locked by another...): logs @e, stops with
  * @exit_code. */
 void daemon_fail(struct daemon *d, int exit_code, const struct err *e);

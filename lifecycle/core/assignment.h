@@ -62,3 +62,6 @@ struct report {
 	int64_t at_unix_ms;
 	uint64_t signal_no; /* the last signal request carried out */
 };
+
+/* Do both tell a runner the same (whatever record they were made from)? */
+bool assignment_same(const struct assignment *a, const struct assignment *b);

@@ -74,6 +74,12 @@ static void take_spec(struct instance *i, const struct decide_in *in, struct ver
 	v->store_spec = true;
 }
 
+/* Only a start that would begin something is held to its profile. */
+static bool profile_admits(const struct decide_in *in, struct verdict *v)
+{
+	return !in->profile_code || !refuse(v, in->profile_code, in->profile_text);
+}
+
 static void start_anew(struct instance *i, const struct decide_in *in, struct verdict *v)
 {
 	int64_t deadline = in->cmd->start_deadline_ms;
@@ -82,6 +88,8 @@ static void start_anew(struct instance *i, const struct decide_in *in, struct ve
 	    .command_seq = in->seq,
 	    .now_unix_ms = in->now_unix_ms};
 
+	if (!profile_admits(in, v))
+		return;
 	if (!exists(i)) {
 		i->known = true;
 		i->created_unix_ms = in->now_unix_ms;
@@ -114,7 +122,7 @@ static void decide_start(
 		v->duplicate = true;
 	} else if (i->desired == DESIRED_RUN) {
 		refuse(v, ERROR_CONFLICT, "it runs with another specification");
-	} else {
+	} else if (profile_admits(in, v)) {
 		take_spec(i, in, v);
 		i->start_again = true;
 		note_accepted(i, in, "starts when what is being stopped is gone");
@@ -152,36 +160,40 @@ static void stop_pending(struct instance *i, const struct decide_in *in)
 	instance_set_state(i, &t);
 }
 
-static void decide_stop(struct instance *i, const struct decide_in *in, struct verdict *v)
+/* A stop of what is being stopped, or of what cannot be reached now, changes no state; it
+ * may change what is wanted. */
+static void restop(struct instance *i, const struct decide_in *in, struct verdict *v)
 {
-	bool was_wanted = i->desired == DESIRED_RUN;
+	bool changes =
+	    i->desired == DESIRED_RUN || (in->cmd->stop.force && !i->stop.force);
 
-	if (!exists(i)) {
-		make_placeholder(i, in->now_unix_ms);
+	v->duplicate = !changes;
+	if (!changes)
 		return;
-	}
-	if (generation_differs(i, in)) {
-		refuse(v, ERROR_CONFLICT, "it is of another generation");
-		return;
-	}
-	if (state_is_terminal(i->state))
-		return;
-	if (i->state == STATE_PENDING) {
-		stop_pending(i, in);
-		return;
-	}
-	v->duplicate = !was_wanted && !in->cmd->stop.force;
 	i->desired = DESIRED_STOP;
 	i->start_again = false;
-	if (was_wanted || in->cmd->stop.force)
+	i->stop = in->cmd->stop;
+	note_accepted(i, in, in->cmd->stop.reason);
+}
+
+static void decide_stop(struct instance *i, const struct decide_in *in, struct verdict *v)
+{
+	if (!exists(i)) {
+		make_placeholder(i, in->now_unix_ms);
+	} else if (generation_differs(i, in)) {
+		refuse(v, ERROR_CONFLICT, "it is of another generation");
+	} else if (state_is_terminal(i->state)) {
+		return; /* nothing to stop */
+	} else if (i->state == STATE_PENDING) {
+		stop_pending(i, in);
+	} else if (i->state == STATE_UNKNOWN || i->state == STATE_LOST ||
+		   state_is_stopping(i->state)) {
+		restop(i, in, v);
+	} else {
+		i->desired = DESIRED_STOP;
 		i->stop = in->cmd->stop;
-	if (i->state == STATE_UNKNOWN || i->state == STATE_LOST ||
-	    state_is_stopping(i->state)) {
-		if (was_wanted)
-			note_accepted(i, in, in->cmd->stop.reason);
-		return;
+		begin_stop(i, in);
 	}
-	begin_stop(i, in);
 }
 
 /* restart, signal, purge */

@@ -16,6 +16,10 @@ struct decide_in {
 	int64_t now_unix_ms;
 	/* start: of the spec as it would be stored, and with every default filled in */
 	struct hash spec_hash, effective_hash;
+	/* start: ERROR_NONE, or why no runner can run it with this profile; a repeated
+	 * start is not refused for that */
+	int profile_code;
+	const char *profile_text;
 	/* ERROR_NONE, or why it is refused whatever the record says (malformed; profile)
 	 */
 	int refused;

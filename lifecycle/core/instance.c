@@ -140,6 +140,25 @@ bool instance_assignment(const struct instance *i, struct assignment *out)
 	return true;
 }
 
+static bool stop_same(const struct stop_request *a, const struct stop_request *b)
+{
+	return a->grace_ms == b->grace_ms && a->force == b->force &&
+	       strcmp(a->reason, b->reason) == 0;
+}
+
+bool assignment_same(const struct assignment *a, const struct assignment *b)
+{
+	if (!id_eq(&a->tenant, &b->tenant) || !id_eq(&a->instance_id, &b->instance_id) ||
+	    a->generation != b->generation || a->fence != b->fence ||
+	    a->desired != b->desired || strcmp(a->spec_hash.hex, b->spec_hash.hex) != 0 ||
+	    a->n_signals != b->n_signals)
+		return false;
+	for (size_t n = 0; n < a->n_signals; n++)
+		if (a->signals[n].no != b->signals[n].no)
+			return false;
+	return a->desired != DESIRED_STOP || stop_same(&a->stop, &b->stop);
+}
+
 bool instance_may_exec(const struct instance *i, const struct id *runner,
     uint64_t generation, uint64_t fence)
 {
