@@ -145,27 +145,47 @@ static int instance_command(struct ctl *c, const char *verb, const char *id,
 	return exit_code == CTL_DONE ? ctl_check_error(*reply_out) : exit_code;
 }
 
-/* Wait for @good or the end, and say how it came out. */
-static int instance_await(
-    struct ctl *c, const char *id, const char *good, int64_t generation)
+/* Wait, and say how it came out. */
+static int instance_await(struct ctl *c, const struct lc_wait *w)
 {
 	struct jsn *r = NULL;
 	const char *state;
-	char states[128];
-	int exit_code;
+	int exit_code = lc_wait(c, w, &r);
 
-	snprintf(states, sizeof states, "%s,LOST,%s", good, INSTANCE_ENDED);
-	exit_code = lc_wait(c, id, states, generation,
-	    args_int(c->args, "timeout", INSTANCE_WAIT_MS), &r);
 	if (exit_code != CTL_DONE)
 		return exit_code;
 	state = jsn_get_string(r, "state");
 	instance_say(c, r);
-	if (!state || !strstr(good, state))
-		exit_code = ctl_fail(
-		    CTL_REFUSED, "%s is %s, not %s", id, state ? state : "nowhere", good);
+	if (!state || !strstr(w->good, state))
+		exit_code = ctl_fail(CTL_REFUSED, "%s is %s, not %s", w->instance_id,
+		    state ? state : "nowhere", w->good);
 	jsn_free(r);
 	return exit_code;
+}
+
+static int instance_await_running(struct ctl *c, const char *id, int64_t generation)
+{
+	struct lc_wait w = {
+	    .instance_id = id,
+	    .good = "RUNNING",
+	    .bad = INSTANCE_ENDED ",LOST",
+	    .generation = generation,
+	    .timeout_ms = args_int(c->args, "timeout", INSTANCE_WAIT_MS),
+	};
+
+	return instance_await(c, &w);
+}
+
+static int instance_await_end(struct ctl *c, const char *id)
+{
+	struct lc_wait w = {
+	    .instance_id = id,
+	    .good = INSTANCE_ENDED,
+	    .bad = "LOST,STOP_STUCK",
+	    .timeout_ms = args_int(c->args, "timeout", INSTANCE_WAIT_MS),
+	};
+
+	return instance_await(c, &w);
 }
 
 static int start_body(const struct ctl *c, const struct args *a, struct jsn *body)
@@ -215,7 +235,7 @@ int cmd_start(struct ctl *c, const struct args *a)
 	exit_code = instance_command(c, "start", id, body, &reply);
 	if (exit_code == CTL_DONE && args_has(a, "wait"))
 		exit_code =
-		    instance_await(c, id, "RUNNING", jsn_get_int(reply, "generation", 0));
+		    instance_await_running(c, id, jsn_get_int(reply, "generation", 0));
 	else if (exit_code == CTL_DONE)
 		instance_say(c, reply);
 	jsn_free(reply);
@@ -239,7 +259,7 @@ int cmd_stop(struct ctl *c, const struct args *a)
 	exit_code = instance_command(c, "stop", id, body, &reply);
 	if (exit_code == CTL_DONE && args_has(a, "wait") &&
 	    jsn_get_bool(reply, "known", true))
-		exit_code = instance_await(c, id, INSTANCE_ENDED, 0);
+		exit_code = instance_await_end(c, id);
 	else if (exit_code == CTL_DONE)
 		instance_say(c, reply);
 	jsn_free(reply);
@@ -261,8 +281,8 @@ int cmd_restart(struct ctl *c, const struct args *a)
 	}
 	exit_code = instance_command(c, "restart", id, body, &reply);
 	if (exit_code == CTL_DONE && args_has(a, "wait"))
-		exit_code = instance_await(
-		    c, id, "RUNNING", jsn_get_int(before, "generation", 0) + 1);
+		exit_code = instance_await_running(
+		    c, id, jsn_get_int(before, "generation", 0) + 1);
 	else if (exit_code == CTL_DONE)
 		instance_say(c, reply);
 	jsn_free(before);
@@ -301,9 +321,13 @@ int cmd_purge(struct ctl *c, const struct args *a)
 
 int cmd_wait(struct ctl *c, const struct args *a)
 {
+	struct lc_wait w = {
+	    .instance_id = a->operands[0],
+	    .good = args_get(a, "for"),
+	    .timeout_ms = args_int(a, "timeout", INSTANCE_WAIT_MS),
+	};
 	struct jsn *r = NULL;
-	int exit_code = lc_wait(c, a->operands[0], args_get(a, "for"), 0,
-	    args_int(a, "timeout", INSTANCE_WAIT_MS), &r);
+	int exit_code = lc_wait(c, &w, &r);
 
 	if (exit_code == CTL_DONE)
 		instance_say(c, r);

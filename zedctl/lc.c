@@ -1,5 +1,6 @@
 #include "zedctl/lc.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -136,32 +137,32 @@ struct jsn *lc_body(const char *id)
 	return body;
 }
 
-static struct jsn *lc_state_list(const char *states)
+static void lc_push_states(struct jsn *list, const char *states)
 {
-	struct jsn *list = jsn_new_array();
-
-	while (*states) {
+	while (states && *states) {
 		size_t n = strcspn(states, ",");
 
 		if (n > 0)
 			jsn_push(list, jsn_new_string_n(states, n));
 		states += n + (states[n] == ',');
 	}
-	return list;
 }
 
 /* One request; CTL_TIMEOUT without a word when its time is up, so that the caller may ask
  * again. */
-static int lc_wait_once(struct ctl *c, const char *id, const char *states,
-    int64_t timeout_ms, struct jsn **record_out)
+static int lc_wait_once(
+    struct ctl *c, const struct lc_wait *w, int64_t timeout_ms, struct jsn **record_out)
 {
-	struct jsn *body = lc_body(id);
+	struct jsn *body = lc_body(w->instance_id), *states;
 	const char *code;
 	int exit_code;
 
 	if (!body)
 		return CTL_USAGE;
-	jsn_set(body, "states", lc_state_list(states));
+	states = jsn_new_array();
+	lc_push_states(states, w->good);
+	lc_push_states(states, w->bad);
+	jsn_set(body, "states", states);
 	jsn_set_int(body, "timeout_ms", timeout_ms);
 	exit_code = lc_ask(c, "wait", body, timeout_ms + LC_WAIT_MARGIN_MS, record_out);
 	if (exit_code != CTL_DONE)
@@ -178,10 +179,9 @@ static int lc_wait_once(struct ctl *c, const char *id, const char *states,
 	return exit_code;
 }
 
-int lc_wait(struct ctl *c, const char *instance_id, const char *states,
-    int64_t generation, int64_t timeout_ms, struct jsn **record_out)
+int lc_wait(struct ctl *c, const struct lc_wait *w, struct jsn **record_out)
 {
-	int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+	int64_t deadline_ms = clock_mono_ms() + w->timeout_ms;
 	int exit_code;
 
 	for (;;) {
@@ -190,13 +190,13 @@ int lc_wait(struct ctl *c, const char *instance_id, const char *states,
 		    left_ms < LC_WAIT_CHUNK_MS ? left_ms : LC_WAIT_CHUNK_MS;
 
 		if (left_ms <= 0)
-			return ctl_fail(CTL_TIMEOUT, "%s is not %s after %lld ms",
-			    instance_id, states, (long long)timeout_ms);
-		exit_code = lc_wait_once(c, instance_id, states, chunk_ms, record_out);
+			return ctl_fail(CTL_TIMEOUT, "%s is not %s after %" PRId64 " ms",
+			    w->instance_id, w->good, w->timeout_ms);
+		exit_code = lc_wait_once(c, w, chunk_ms, record_out);
 		if (exit_code != CTL_DONE && exit_code != CTL_TIMEOUT)
 			return exit_code;
 		if (exit_code == CTL_DONE &&
-		    jsn_get_int(*record_out, "generation", 0) >= generation)
+		    jsn_get_int(*record_out, "generation", 0) >= w->generation)
 			return CTL_DONE;
 		jsn_free(*record_out);
 		*record_out = NULL;

@@ -18,9 +18,14 @@ int lc_ask(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms
 /* "K=V" of a repeated flag as an object under @key; CTL_USAGE if one is not of that form.
  */
 int lc_set_map(const struct ctl *c, const char *flag, struct jsn *body, const char *key);
-/* Wait until @instance_id is in one of @states (separated by commas) of @generation or a
- * later one; the record. */
-int lc_wait(struct ctl *c, const char *instance_id, const char *states,
-    int64_t generation, int64_t timeout_ms, struct jsn **record_out);
+struct lc_wait {
+	const char *instance_id;
+	const char *good;   /* states separated by commas: what is wanted */
+	const char *bad;    /* likewise: what ends the waiting too, or NULL */
+	int64_t generation; /* records of earlier ones do not count */
+	int64_t timeout_ms;
+};
+/* Wait until the instance is in one of these states; its record (caller frees). */
+int lc_wait(struct ctl *c, const struct lc_wait *w, struct jsn **record_out);
 /* {"instance_id": @id}; NULL after saying that @id is not one. */
 struct jsn *lc_body(const char *id);

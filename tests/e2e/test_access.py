@@ -12,7 +12,8 @@ def guarded(bed):
 
     def secret(role, sub, *more):
         return ctl("token", "new", "--role", role, "--sub", sub, "--append", tokens, *more).out.strip()
-    secrets = {"admin": secret("admin", "root"), "service": secret("service", "helix"), "alice": secret("user", "alice"),
+    secrets = {"admin": secret("admin", "root"), "service": secret("service", "helix"),
+               "alice": secret("user", "alice"),
                "bob": secret("user", "bob"), "agent": secret("agent", "zi_1", "--session", "ses_alice"),
                "old": secret("user", "carol", "--expires-at", "2020-01-01T00:00:00Z")}
     sessiond = bed.sessiond("--tokens", tokens).start().wait_ready()
