@@ -1,5 +1,7 @@
 /* happy path: decode, check, then by verb: store the command and await its decision
- * (api_write.c), or read (api_read.c) failure modes: malformed: an error at once, nothing
+ * (api_write.c), or read (api_read.c)
+ *
+ * failure modes: malformed: an error at once, nothing
  * stored; nobody to answer (no reply subject): ignored; too many calls under way:
  * UNAVAILABLE; not decided in time: UNAVAILABLE with accepted and seq */
 #include "lifecycle/control/api.h"

@@ -1,4 +1,5 @@
 /* happy path: delivery, decode, to the desk of its instance; acknowledged there
+ *
  * failure modes: subject of another form: to LIFECYCLE_DLQ, terminated; body that cannot
  * be understood: to LIFECYCLE_DLQ, then decided as refused (a "rejected" event),
  * terminated */

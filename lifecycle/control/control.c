@@ -2,7 +2,9 @@
  * moves them.
  *
  * happy path: subscribe, watch; connected: streams and buckets, listings, then everything
- * works failure modes: broker away: said in /readyz, nothing is judged, commands wait in
+ * works
+ *
+ * failure modes: broker away: said in /readyz, nothing is judged, commands wait in
  * the stream; a stream differs from what it should be: exit 1 at the first look, not
  * ready at a later one */
 #include "lifecycle/control/control.h"
@@ -145,6 +147,7 @@ static int control_start(struct daemon *d, struct err *e)
 	struct control *c = calloc(1, sizeof(*c));
 	struct mirror_callbacks cb = {.entry_changed = janitor_entry_changed,
 	    .runner_changed = janitor_runner_changed,
+	    .room = janitor_room,
 	    .synced = janitor_synced,
 	    .data = c};
 

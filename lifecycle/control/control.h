@@ -35,6 +35,7 @@ struct control {
 	int64_t second_boot_ms; /* of the last turn of what happens each second */
 	unsigned log_budget;    /* client-triggered records that may still be logged this
 				   second */
+	bool pass_queued;       /* what waits for a place is looked at in a moment */
 	bool was_ready;         /* streams and buckets were as they should be, once */
 	bool stopping;
 	int64_t stop_mono_ms;

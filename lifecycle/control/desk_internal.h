@@ -57,8 +57,30 @@ struct desk {
 	struct wheel_timer retry;
 };
 
+/* desk.c: begin the next thing, if nothing is under way; @d may be gone after it */
 void desk_run(struct desk *d);
+void desk_insert_job(struct desk *d, struct job *j);
+/* The end of a job: whoever waits is told, the delivery acknowledged once all is settled.
+ */
+void job_finish(struct desk *d, struct job *j, const struct verdict *v);
+/* Not decided now. A stored command stays in the stream. */
+void job_postpone(struct desk *d, struct job *j, int code, const char *why);
+/* The spec of an accepted start is stored while settling: moved from @j to the desk. */
+void desk_take_spec(struct desk *d, struct job *j);
+
+/* desk_decide.c */
+void desk_begin(struct desk *d, struct job *j);
+void desk_do_look(struct desk *d);
+/* Read the record anew, for a look that met a conflict. */
+void desk_read(struct desk *d);
+
+/* desk_write.c: write d->next; d->job, if any, ends with d->verdict; @d may be gone after
+ * these */
+void desk_write(struct desk *d);
+void desk_fail(struct desk *d, int code, const char *detail);
+
+/* desk_settle.c */
 void desk_settle_begin(struct desk *d);
-/* Settling is over for @d's target, or failed. */
+/* Settling is over for d->target, or was done before. */
 void desk_settled(struct desk *d);
 void desk_add_ack(struct desk *d, const struct job *j);

@@ -163,6 +163,25 @@ static void pass_pending(struct control *c, bool all)
 	}
 }
 
+static void pass_now(void *data)
+{
+	struct control *c = data;
+
+	c->pass_queued = false;
+	pass_pending(c, false);
+}
+
+/* Once for however many slots become free in this turn of the loop. */
+void janitor_room(void *data)
+{
+	struct control *c = data;
+
+	if (c->pass_queued || c->mirror.pending.n == 0 || c->stopping)
+		return;
+	c->pass_queued = true;
+	loop_defer(c->loop, pass_now, c);
+}
+
 void janitor_runner_changed(void *data, struct runner *r)
 {
 	struct control *c = data;
@@ -174,8 +193,6 @@ void janitor_runner_changed(void *data, struct runner *r)
 		if (look_due(c, e) && is_first(c, e))
 			desk_look(c, e);
 	}
-	if (r->live)
-		pass_pending(c, false);
 }
 
 /* Everything has been read, for the first time or again: what happened meanwhile? */

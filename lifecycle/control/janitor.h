@@ -10,4 +10,5 @@ void janitor_stop(struct control *c);
 /* mirror_callbacks */
 void janitor_entry_changed(void *data, struct entry *e);
 void janitor_runner_changed(void *data, struct runner *r);
+void janitor_room(void *data);
 void janitor_synced(void *data);

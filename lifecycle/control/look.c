@@ -62,18 +62,35 @@ static bool look_placed(const struct control *c, const struct entry *e,
 	return changed;
 }
 
-static bool look_pending(const struct control *c, struct instance *i, int64_t now_unix_ms)
+/* What is being placed anew in the same write as it ended still counts where it was: that
+ * place is its own. */
+static struct pick pick_runner(struct control *c, const struct entry *e,
+    const struct instance *i, int64_t now_unix_ms)
 {
-	const struct mirror *m = &c->mirror;
+	struct mirror *m = &c->mirror;
+	struct candidate *own = e->runner ? &m->candidates[e->runner->i_candidate] : NULL;
 	uint32_t random[2];
+	struct pick p;
+
+	random_bytes(random, sizeof(random));
+	if (own)
+		own->n_held--;
+	p = placement_pick(i, m->candidates, m->n_candidates, random, now_unix_ms);
+	if (own)
+		own->n_held++;
+	return p;
+}
+
+static bool look_pending(
+    struct control *c, const struct entry *e, struct instance *i, int64_t now_unix_ms)
+{
 	struct pick p;
 
 	if (step_expire(i, now_unix_ms))
 		return true;
-	if (!mirror_is_synced(m))
+	if (!mirror_is_synced(&c->mirror))
 		return false; /* who holds how much is not known yet */
-	random_bytes(random, sizeof(random));
-	p = placement_pick(i, m->candidates, m->n_candidates, random, now_unix_ms);
+	p = pick_runner(c, e, i, now_unix_ms);
 	if (p.chosen)
 		return step_place(i, &p.chosen->info->id, now_unix_ms);
 	return step_wait(i, p.reason);
@@ -87,7 +104,7 @@ bool look_apply(
 	if (instance_is_placed(i))
 		changed = look_placed(c, e, i, now_unix_ms);
 	if (i->state == STATE_PENDING)
-		changed |= look_pending(c, i, now_unix_ms);
+		changed |= look_pending(c, e, i, now_unix_ms);
 	return changed;
 }
 

@@ -52,6 +52,7 @@ struct runner {
 	bool seen;
 	struct list held; /* struct entry.by_runner */
 	int n_reserved;   /* placements being written */
+	uint32_t n_free;  /* slots, if it is live */
 	size_t i_candidate;
 };
 
@@ -59,6 +60,7 @@ struct mirror_callbacks {
 	void (*entry_changed)(void *data, struct entry *e); /* record or report */
 	void (*runner_changed)(
 	    void *data, struct runner *r); /* live, silent, or its record */
+	void (*room)(void *data);          /* a live runner has a free slot more */
 	void (*synced)(void *data);        /* all three listings are in */
 	void *data;
 };
@@ -72,6 +74,7 @@ struct mirror {
 	struct candidate *candidates; /* one a runner */
 	struct runner **candidate_runners;
 	size_t n_candidates, cap_candidates;
+	uint32_t n_free;     /* slots of live runners */
 	struct list pending; /* struct entry.by_pending: PENDING, oldest first */
 	size_t n_by_state[STATE_N_];
 	unsigned synced;       /* bits of the buckets listed since the connection */

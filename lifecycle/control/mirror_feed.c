@@ -1,4 +1,5 @@
 /* The three feeds: bucket values into entries and runners. */
+#include "base/clock.h"
 #include "lifecycle/control/events.h"
 #include "lifecycle/control/mirror_internal.h"
 #include "lifecycle/wire.h"
@@ -180,6 +181,10 @@ static void runner_put(
 		r->revision =
 		    0; /* a listing tells what is, also after the store was emptied */
 	r->seen = true;
+	if (m->synced & MIRROR_RUNNERS) { /* written just now: as good as a heartbeat */
+		r->heard_boot_ms = clock_boot_ms();
+		r->heard_unix_ms = clock_unix_ms();
+	}
 	if (wire_runner_decode(item->value, &info, &err))
 		value_bad(BUCKET_lifecycle_runner, item, err.text);
 	else if (!id_eq(&info.id, id))

@@ -2,15 +2,29 @@
  * can be given instances. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "lifecycle/control/events.h"
 #include "lifecycle/control/mirror_internal.h"
 
 /* Whether it was live before is kept by runner_judge; this is what placement sees. */
+static uint32_t free_slots(const struct candidate *c)
+{
+	return c->live && c->info->slots > c->n_held ? c->info->slots - c->n_held : 0;
+}
+
 static void runner_to_candidate(struct mirror *m, struct runner *r)
 {
-	m->candidates[r->i_candidate] = (struct candidate){.info = &r->info,
+	struct candidate *c = &m->candidates[r->i_candidate];
+	uint32_t free = r->n_free;
+
+	*c = (struct candidate){.info = &r->info,
 	    .live = r->live,
 	    .n_held = (uint32_t)r->held.n + (uint32_t)r->n_reserved};
+	r->n_free = free_slots(c);
+	m->n_free += r->n_free;
+	m->n_free -= free;
+	if (r->n_free > free)
+		m->cb.room(m->cb.data);
 }
 
 void runner_count(struct mirror *m, struct runner *r)
@@ -100,8 +114,6 @@ static void runner_judge(struct mirror *m, struct runner *r, int64_t boot_ms)
 void runner_put_info(
     struct mirror *m, struct runner *r, struct runner_info *info, uint64_t revision)
 {
-	uint32_t slots = r->info.slots;
-
 	if (info && revision <= r->revision)
 		return;
 	runner_info_deinit(&r->info);
@@ -113,8 +125,8 @@ void runner_put_info(
 	if (!info)
 		r->live = false;
 	runner_to_candidate(m, r);
-	if (r->info.slots != slots)
-		m->cb.runner_changed(m->cb.data, r);
+	runner_judge(
+	    m, r, clock_boot_ms()); /* it may have been heard before it was introduced */
 }
 
 void mirror_heartbeat(
@@ -156,13 +168,5 @@ void mirror_disconnected(struct mirror *m)
 
 uint32_t mirror_free_slots(const struct mirror *m)
 {
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < m->n_candidates; i++) {
-		const struct candidate *c = &m->candidates[i];
-
-		if (c->live && c->info->slots > c->n_held)
-			n += c->info->slots - c->n_held;
-	}
-	return n;
+	return m->n_free;
 }

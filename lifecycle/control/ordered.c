@@ -1,5 +1,7 @@
 /* happy path, put: create (1 round trip), or read, compare orders, put at that revision
- * (2); delete: read, compare, delete failure modes: somebody wrote in between: read
+ * (2); delete: read, compare, delete
+ *
+ * failure modes: somebody wrote in between: read
  * again, a few times; the broker does not answer: the caller tries again later. A
  * deletion marker has no order, and what was deleted there may have followed from a
  * record newer than ours: so the record is read, and only if it still is the one we

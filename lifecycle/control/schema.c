@@ -1,4 +1,5 @@
 /* happy path: streams, buckets, then the consumer, one after the other; done
+ *
  * failure modes: no answer or no JetStream: again with a growing pause, said in
  * schema_problem; a setting that differs: reported once, nothing is changed */
 #include "lifecycle/control/schema.h"

@@ -315,6 +315,8 @@ static void add_rejected(
 
 	make_placeholder(i, in->now_unix_ms);
 	ev = instance_add_event(i, "rejected", in->now_unix_ms);
+	if (!exists(i))
+		ev->from = ev->to = STATE_NONE;
 	ev->command_seq = in->seq;
 	snprintf(ev->command_id, sizeof(ev->command_id), "%s", in->command_id);
 	ev->error_code = v->code;
