@@ -77,6 +77,9 @@ bool store_subject(char out[static STORE_SUBJECT_MAX], const char *fmt, ...)
 bool store_name_valid(const char *name);
 bool store_key_valid(const char *key);
 
+/* Stands in the detail of a result when the stream is there and the message is not. */
+#define STORE_NO_MESSAGE "(10037)"
+
 /* The outcome of an error in a JetStream answer, and its words in @detail. */
 int store_error_code(const struct jsn *error, char *detail, size_t cap);
 

@@ -1,22 +1,34 @@
-/* Listing: an ephemeral consumer of the stream, asked for batches until it has nothing
- * more. Its own file because it is the only read of many messages.
+/* Listing: an ephemeral consumer of the stream, asked for batches until it has shown the
+ * last message there is. Its own file because it is the only read of many messages.
  *
- * happy path: create the consumer, ask for a batch, items, ask again, the last says none
- * is pending, DONE, delete it
+ * When to stop is asked of the stream, not of the consumer: while keys are
+ * overwritten 2.9 counts what is pending wrongly, and would end too early or never. The
+ * listing is complete when it has shown a message and that one is the last in the stream
+ * still.
  *
- * failure modes: a batch ends early (status 408, 409): ask again, or DONE if it brought
- * nothing; a message is missing in the consumer's count, silence, connection lost:
- * FAILED, and the broker forgets the consumer by itself */
+ * happy path: ask for the last message (none: DONE), create the consumer, ask for a
+ * batch, items, ask again; at the last message ask which is the last now: still it, DONE,
+ * delete the consumer
+ *
+ * failure modes: a batch ends early (status 408): look again, ask again; batches without
+ * any message, or a stream that outruns us: FAILED; a message is missing in the
+ * consumer's count, silence, connection lost: FAILED, and the broker forgets the consumer
+ * by itself */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/io/bus_link.h"
 #include "base/io/store_internal.h"
 
 enum {
-	LISTING_BATCH = 256,
-	LISTING_BATCH_BYTES = 8 * 1024 * 1024,
+	/* So many of the largest values still fit the bus's queue. The broker's own limit
+	 * of bytes a batch is no help: 2.9 loses the message that would have gone over
+	 * it. */
+	LISTING_BATCH = BUS_QUEUE_BYTES_MAX / (STORE_VALUE_MAX + 4096),
 	LISTING_EXPIRES_MS = 1000,
+	LISTING_N_IDLE_MAX = 5,
+	LISTING_N_LOOKS_MAX = 1000,
 };
 
 struct store_listing {
@@ -28,12 +40,15 @@ struct store_listing {
 	bool all;
 	uint64_t start_seq;
 
-	struct store_op *op; /* while the consumer is being made */
-	char consumer[64];   /* "" before */
-	int64_t n_pending;
-	uint64_t ticket; /* while a batch is under way, else 0 */
-	size_t n_batch;  /* messages of it */
-	uint64_t consumer_seq;
+	struct store_op
+	    *op; /* while looking for the last message, or making the consumer */
+	char consumer[64]; /* "" before */
+	uint64_t target;   /* the last message when we looked */
+	uint64_t ticket;   /* while a batch is under way, else 0 */
+	size_t n_batch;    /* messages of it */
+	size_t n_idle;     /* batches in a row that brought nothing */
+	size_t n_looks;
+	uint64_t consumer_seq, last_revision;
 	bool calling, dropped; /* dropped from inside its own callback: freed after it */
 };
 
@@ -50,6 +65,13 @@ static void listing_free(struct store_listing *l)
 	free(l);
 }
 
+static void listing_stop_batch(struct store_listing *l)
+{
+	if (l->ticket && l->store->observer.bus)
+		bus_request_cancel(l->store->bus, l->ticket);
+	l->ticket = 0;
+}
+
 /* Stop what is under way and leave the store's list. */
 static void listing_detach(struct store_listing *l)
 {
@@ -60,9 +82,7 @@ static void listing_detach(struct store_listing *l)
 	list_del(&s->listings, &l->link);
 	store_call_drop(l->op);
 	l->op = NULL;
-	if (l->ticket && s->observer.bus)
-		bus_request_cancel(s->bus, l->ticket);
-	l->ticket = 0;
+	listing_stop_batch(l);
 	if (*l->consumer && !s->closing &&
 	    store_subject(api, "$JS.API.CONSUMER.DELETE.%s.%s", l->stream, l->consumer))
 		store_call(s, &forget);
@@ -130,7 +150,7 @@ static const char *listing_key(const struct store_listing *l, const char *subjec
 	return subject;
 }
 
-static void listing_ask(struct store_listing *l);
+static void listing_look(struct store_listing *l);
 
 /* A status in place of a message: the batch is over. */
 static void listing_on_status(struct store_listing *l, const struct bus_msg *m)
@@ -138,17 +158,17 @@ static void listing_on_status(struct store_listing *l, const struct bus_msg *m)
 	const char *status = bus_msg_header(m, "Status");
 	const char *words = bus_msg_header(m, "Description");
 
-	if (status && (strcmp(status, "404") == 0 || strcmp(status, "408") == 0) &&
-	    l->n_batch == 0) {
+	if (!status || (strcmp(status, "404") != 0 && strcmp(status, "408") != 0)) {
 		listing_end(
-		    l, 0, ""); /* there is nothing more, whatever was pending once */
+		    l, ERROR_UNAVAILABLE, words ? words : "the listing was cut short");
 		return;
 	}
-	if (status && (*status == '4') && l->n_batch > 0) {
-		listing_ask(l);
+	if (l->n_batch == 0 && ++l->n_idle == LISTING_N_IDLE_MAX) {
+		listing_end(l, ERROR_TIMEOUT, "the broker lists no further");
 		return;
 	}
-	listing_end(l, ERROR_UNAVAILABLE, words ? words : "the listing was cut short");
+	listing_stop_batch(l);
+	listing_look(l);
 }
 
 static void listing_on_message(void *data, int code, const struct bus_msg *m)
@@ -171,7 +191,7 @@ static void listing_on_message(void *data, int code, const struct bus_msg *m)
 		return;
 	}
 	l->consumer_seq = d.consumer_seq;
-	l->n_batch++;
+	l->n_idle = 0;
 	item = (struct store_item){
 	    .subject = m->subject,
 	    .key = listing_key(l, m->subject),
@@ -180,12 +200,17 @@ static void listing_on_message(void *data, int code, const struct bus_msg *m)
 	    .value = m->data,
 	    .at_unix_ms = d.at_unix_ms,
 	};
-	if (!listing_give(l, &item))
-		return;
-	if (d.n_pending == 0)
-		listing_end(l, 0, "");
-	else if (l->n_batch == LISTING_BATCH)
-		listing_ask(l);
+	/* In place of a value that was overwritten meanwhile 2.9 delivers the next one,
+	 * and that one again. */
+	if (d.stream_seq > l->last_revision) {
+		l->last_revision = d.stream_seq;
+		if (!listing_give(l, &item))
+			return;
+	}
+	if (++l->n_batch == LISTING_BATCH)
+		listing_stop_batch(l);
+	if (!l->ticket || l->last_revision >= l->target)
+		listing_look(l);
 }
 
 static void listing_ask(struct store_listing *l)
@@ -195,17 +220,14 @@ static void listing_ask(struct store_listing *l)
 	const struct bus_request r = {
 	    .subject = api,
 	    .data = {body, (size_t)snprintf(body, sizeof(body),
-			       "{\"batch\":%d,\"max_bytes\":%d,\"expires\":%d000000}",
-			       LISTING_BATCH, LISTING_BATCH_BYTES, LISTING_EXPIRES_MS)},
+			       "{\"batch\":%d,\"expires\":%d000000}", LISTING_BATCH,
+			       LISTING_EXPIRES_MS)},
 	    .timeout_ms = STORE_TIMEOUT_MS,
 	    .cb = listing_on_message,
 	    .cb_data = l,
 	    .reply_part = part,
 	};
 
-	if (l->ticket && b)
-		bus_request_cancel(b, l->ticket);
-	l->ticket = 0;
 	l->n_batch = 0;
 	if (!b ||
 	    !store_subject(
@@ -223,13 +245,12 @@ static void listing_decode_consumer(
 	struct store_listing *l = op->data;
 	const char *name = jsn_get_string(reply, "name");
 
-	if (!name || strlen(name) >= sizeof(l->consumer)) {
-		r->code = ERROR_INTERNAL;
-		snprintf(r->detail, sizeof(r->detail), "the answer names no consumer");
+	if (name && strlen(name) < sizeof(l->consumer)) {
+		snprintf(l->consumer, sizeof(l->consumer), "%s", name);
 		return;
 	}
-	snprintf(l->consumer, sizeof(l->consumer), "%s", name);
-	l->n_pending = jsn_get_int(reply, "num_pending", 1);
+	r->code = ERROR_INTERNAL;
+	snprintf(r->detail, sizeof(r->detail), "the answer names no consumer");
 }
 
 static void listing_on_consumer(void *data, const struct store_result *r)
@@ -237,7 +258,7 @@ static void listing_on_consumer(void *data, const struct store_result *r)
 	struct store_listing *l = data;
 
 	l->op = NULL;
-	if (r->code || l->n_pending == 0)
+	if (r->code)
 		listing_end(l, r->code, r->detail);
 	else
 		listing_ask(l);
@@ -264,15 +285,85 @@ static void listing_print_config(const struct store_listing *l, struct buf *out)
 	    ",\"mem_storage\":true}}");
 }
 
-struct store_listing *store_listing_new(struct store *s, const struct store_list *what)
+static void listing_make_consumer(struct store_listing *l)
 {
-	struct store_listing *l = calloc(1, sizeof(*l));
 	char api[STORE_SUBJECT_MAX];
 	AUTO(buf_deinit) struct buf body = BUF_NULL(STORE_REQUEST_MAX);
 	struct store_call c = {.subject = api,
 	    .decode = listing_decode_consumer,
 	    .cb = listing_on_consumer,
 	    .data = l};
+
+	listing_print_config(l, &body);
+	c.body = buf_slice(&body);
+	if (buf_check(&body) == 0 &&
+	    store_subject(api, "$JS.API.CONSUMER.CREATE.%s", l->stream))
+		l->op = store_call(l->store, &c);
+	else
+		l->op = store_call_fail(
+		    l->store, &c, ERROR_INVALID, "the names are too long");
+}
+
+/* Of the last message only the number is wanted. */
+static void listing_decode_last(
+    struct store_op *op, struct store_result *r, const struct jsn *reply)
+{
+	(void)op;
+	r->revision = (uint64_t)jsn_get_int(jsn_get(reply, "message"), "seq", 0);
+}
+
+static void listing_on_last(void *data, const struct store_result *r)
+{
+	struct store_listing *l = data;
+	bool none = r->code == ERROR_NOT_FOUND && strstr(r->detail, STORE_NO_MESSAGE);
+
+	l->op = NULL;
+	l->target = none ? 0 : r->revision;
+	if (r->code && !none)
+		listing_end(l, r->code, r->detail);
+	else if (l->target <= l->last_revision || l->target < l->start_seq)
+		listing_end(l, 0, "");
+	else if (++l->n_looks > LISTING_N_LOOKS_MAX)
+		listing_end(
+		    l, ERROR_UNAVAILABLE, "it changes faster than it can be listed");
+	else if (!*l->consumer)
+		listing_make_consumer(l);
+	else if (!l->ticket)
+		listing_ask(l);
+}
+
+/* Which message is the last now? Ends the listing if it has shown it. */
+static void listing_look(struct store_listing *l)
+{
+	char api[STORE_SUBJECT_MAX];
+	AUTO(buf_deinit) struct buf body = BUF_NULL(STORE_REQUEST_MAX);
+	struct store_call c = {.subject = api,
+	    .decode = listing_decode_last,
+	    .cb = listing_on_last,
+	    .data = l};
+
+	if (l->op)
+		return;
+	if (*l->consumer && !l->ticket && l->n_idle == 0 &&
+	    l->last_revision < l->target) {
+		listing_ask(l); /* surely not yet */
+		return;
+	}
+	buf_adds(&body, "{\"last_by_subj\":");
+	buf_add_json_string(&body, l->filter, strlen(l->filter));
+	buf_addc(&body, '}');
+	c.body = buf_slice(&body);
+	if (store_name_valid(l->stream) && buf_check(&body) == 0 &&
+	    store_subject(api, "$JS.API.STREAM.MSG.GET.%s", l->stream))
+		l->op = store_call(l->store, &c);
+	else
+		l->op = store_call_fail(
+		    l->store, &c, ERROR_INVALID, "not a name of a stream and a subject");
+}
+
+struct store_listing *store_listing_new(struct store *s, const struct store_list *what)
+{
+	struct store_listing *l = calloc(1, sizeof(*l));
 
 	must(l);
 	l->store = s;
@@ -284,14 +375,7 @@ struct store_listing *store_listing_new(struct store *s, const struct store_list
 	l->all = what->all;
 	l->start_seq = what->start_seq;
 	list_push(&s->listings, &l->link);
-	listing_print_config(l, &body);
-	c.body = buf_slice(&body);
-	if (store_name_valid(what->stream) && buf_check(&body) == 0 &&
-	    store_subject(api, "$JS.API.CONSUMER.CREATE.%s", what->stream))
-		l->op = store_call(s, &c);
-	else
-		l->op = store_call_fail(
-		    s, &c, ERROR_INVALID, "not a name of a stream and a subject");
+	listing_look(l);
 	return l;
 }
 
