@@ -44,6 +44,7 @@ static bool run_while(struct loop *l, struct run *r, int64_t limit_ms)
 {
 	struct loop_timer *limit = loop_timer_new(l, run_on_limit, r);
 	uv_prepare_t look;
+	bool reached;
 
 	uv_prepare_init(loop_uv(l), &look);
 	look.data = r;
@@ -51,11 +52,12 @@ static bool run_while(struct loop *l, struct run *r, int64_t limit_ms)
 	loop_timer_start(limit, limit_ms, 0);
 	while (!r->late && !run_reached(r))
 		uv_run(loop_uv(l), UV_RUN_ONCE);
+	reached = run_reached(r);
 	loop_timer_free(limit);
 	uv_close((uv_handle_t *)&look, run_on_closed);
 	while (!r->closed)
 		uv_run(loop_uv(l), UV_RUN_NOWAIT);
-	return run_reached(r);
+	return reached;
 }
 
 bool run_until(struct loop *l, const bool *flag, int64_t limit_ms)
