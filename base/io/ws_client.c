@@ -160,6 +160,21 @@ static void client_on_deadline(struct wheel_timer *t)
 		client_end(w, WS_ABNORMAL, "nothing was heard for too long");
 }
 
+/* Reading or writing has come to an end with @r, as sock_read says it. */
+static void client_on_end(struct ws_client *w, ssize_t r)
+{
+	const char *refusal = w->sock.tls ? tls_refusal(w->sock.tls) : NULL;
+
+	if (refusal)
+		client_end(w, WS_ABNORMAL, refusal);
+	else if (r == -EPROTO)
+		client_end(w, WS_ABNORMAL, "the TLS handshake failed");
+	else if (r < 0)
+		client_end(w, WS_ABNORMAL, strerror((int)-r));
+	else
+		client_end(w, WS_ABNORMAL, "the server ended the connection");
+}
+
 /* output */
 
 static void client_flush(struct ws_client *w)
@@ -169,7 +184,7 @@ static void client_flush(struct ws_client *w)
 	if (r == -EAGAIN)
 		return;
 	if (r < 0) {
-		client_end(w, WS_ABNORMAL, strerror(-r));
+		client_on_end(w, r);
 	} else if (w->state == WS_OPEN && w->wants_drained) {
 		w->wants_drained = false;
 		if (w->conf.drained)
@@ -340,20 +355,6 @@ static void client_send_handshake(struct ws_client *w)
 }
 
 /* input and events */
-
-static void client_on_end(struct ws_client *w, ssize_t r)
-{
-	const char *refusal = w->sock.tls ? tls_refusal(w->sock.tls) : NULL;
-
-	if (refusal)
-		client_end(w, WS_ABNORMAL, refusal);
-	else if (r == -EPROTO)
-		client_end(w, WS_ABNORMAL, "the TLS handshake failed");
-	else if (r < 0)
-		client_end(w, WS_ABNORMAL, strerror((int)-r));
-	else
-		client_end(w, WS_ABNORMAL, "the server ended the connection");
-}
 
 static void client_on_input(struct ws_client *w, char *p, size_t n)
 {

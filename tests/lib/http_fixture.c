@@ -246,6 +246,39 @@ void raw_close(struct raw *r)
 	buf_deinit(&r->in);
 }
 
+void raw_listen(struct raw_listener *l, struct http_fixture *f)
+{
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(a);
+
+	l->f = f;
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	must(l->fd >= 0 && bind(l->fd, (struct sockaddr *)&a, n) == 0);
+	must(listen(l->fd, 16) == 0);
+	must(getsockname(l->fd, (struct sockaddr *)&a, &n) == 0);
+	l->port = ntohs(a.sin_port);
+}
+
+void raw_accept(struct raw_listener *l, struct raw *out)
+{
+	int64_t until_ms = clock_mono_ms() + HTTP_FIXTURE_LIMIT_MS;
+	struct raw nobody = {.f = l->f, .ended = true, .fd = -1};
+
+	*out = (struct raw){.f = l->f, .fd = -1, .in = BUF_NULL(RAW_IN_MAX)};
+	while (out->fd < 0 && clock_mono_ms() < until_ms) {
+		out->fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (out->fd < 0)
+			raw_turn(&nobody);
+	}
+	assert_true(out->fd >= 0);
+}
+
+void raw_unlisten(struct raw_listener *l)
+{
+	close(l->fd);
+}
+
 static bool raw_read(struct raw *r)
 {
 	char p[65536];

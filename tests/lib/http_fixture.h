@@ -74,5 +74,15 @@ int raw_answer(struct raw *r, char *head, size_t n_head, char *body, size_t n_bo
 /* Send a request and take its answer's status. */
 int raw_status(struct raw *r, const char *request);
 
+/* A server that says what the test writes: for answers no proper server would give. */
+struct raw_listener {
+	struct http_fixture *f;
+	int fd;
+	uint16_t port;
+};
+void raw_listen(struct raw_listener *l, struct http_fixture *f);
+void raw_accept(struct raw_listener *l, struct raw *out);
+void raw_unlisten(struct raw_listener *l);
+
 bool http_fixture_run(struct http_fixture *f, const bool *flag);
 bool http_fixture_run_n(struct http_fixture *f, const size_t *counter, size_t n);
