@@ -48,11 +48,19 @@ SUBJECT(session_live_all, session, "session.v1.live.>", STREAM, "Everything live
 SUBJECT(session_transcript, session, "session.v1.transcript.%s", STREAM, "Finished turns of a session, oldest first.")
 SUBJECT(session_transcript_all, session, "session.v1.transcript.>", STREAM, "All transcripts.")
 
+SUBJECT(session_settings_commit, session, "session.v1.settings.commit.%s.%s", STREAM, "Revisions of settings: ses or app, its id. A message names the documents in force from then on.")
+SUBJECT(session_settings_commits, session, "session.v1.settings.commit.>", STREAM, "All revisions of all settings.")
+SUBJECT(session_settings_blob, session, "session.v1.settings.blob.%s.%s", STREAM, "Documents of settings, sealed: ses or app, its id.")
+SUBJECT(session_settings_of, session, "session.v1.settings.*.%s.%s", STREAM, "All that is stored of settings of one session or app.")
+SUBJECT(session_settings_all, session, "session.v1.settings.>", STREAM, "All settings.")
+SUBJECT(session_settings_feed, session, "session.v1.feed.settings.>", CORE, "Revisions of settings, republished by the broker.")
 STREAM(session_live, session, "SESSION_LIVE", "The text of open turns as a log of patches; a turn's part is purged when it has ended.")
 STREAM(session_transcript, session, "SESSION_TRANSCRIPT", "Finished turns, unchangeable; the parts of a big one follow each other.")
 
+STREAM(session_settings, session, "SESSION_SETTINGS", "Settings: every revision with who and when, and the sealed documents. Nothing expires: it is the audit trail.")
 BUCKET(session_record, session, "session_record", "One record per session, compare-and-set. Key <session>.")
 BUCKET(session_turn, session, "session_turn", "Accepted prompts and open turns, compare-and-set; gone once in the transcript. Key <session>.<turn>.")
+BUCKET(session_settings, session, "session_settings", "What has no history: the sealing key, credentials (sealed), what is held. Key <session>.<what>.")
 BUCKET(session_request, session, "session_request", "Idempotency keys and request ids of callers, 7 days. Key: a hash.")
 
 #undef SUBJECT
