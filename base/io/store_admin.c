@@ -68,6 +68,7 @@ static bool admin_same_string(const struct jsn *a, const struct jsn *b, const ch
 static bool admin_field_ok(const char *key, const struct jsn *want, const struct jsn *got)
 {
 	int64_t w, g;
+	double x, y;
 
 	if (strcmp(key, "num_replicas") == 0) /* an operator may have raised it */
 		return jsn_int(want, &w) && jsn_int(got, &g) && g >= w;
@@ -78,6 +79,10 @@ static bool admin_field_ok(const char *key, const struct jsn *want, const struct
 		       admin_same_string(want, got, "dest");
 	if (!got)
 		return admin_is_default(want);
+	/* Nanoseconds of more than 104 days are over 2^53; our own are whole milliseconds
+	 * and so still exact doubles. */
+	if (jsn_number(want, &x) && jsn_number(got, &y))
+		return x == y;
 	return jsn_equal(want, got);
 }
 
@@ -124,13 +129,19 @@ static void admin_end(struct store_ensure *x, const struct store_result *r)
 
 static void admin_ask(struct store_ensure *x, bool create);
 
+/* Somebody else made it since we looked. */
+static bool admin_name_was_taken(const struct store_result *r)
+{
+	return r->code == ERROR_CONFLICT &&
+	       (strstr(r->detail, "(10058)") || strstr(r->detail, "(10013)") ||
+		   strstr(r->detail, "(10148)"));
+}
+
 static void admin_on_created(void *data, const struct store_result *r)
 {
 	struct store_ensure *x = data;
 
-	/* 10058, 10148: somebody else made it since we looked */
-	if (r->code == ERROR_CONFLICT && !x->created &&
-	    !strstr(r->detail, "differs in")) {
+	if (!x->created && admin_name_was_taken(r)) {
 		x->created = true;
 		admin_ask(x, false);
 		return;
