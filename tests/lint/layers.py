@@ -41,7 +41,6 @@ LIBRARIES = {
     "uv.h": SHELL_FILES,
     "uv/*": SHELL_FILES,
     "nats/*": ["base/io/bus*.c", "base/io/bus_*.h", "base/io/store*.c", "tests/*"],
-    "libwebsockets.h": ["base/io/http*.c", "base/io/ws*.c", "tests/*"],
     "curl/*": ["base/io/fetch*.c", "tests/*"],
     "cjson/*": ["base/jsn.c"],
     "uthash.h": ["base/map.c"],
