@@ -51,7 +51,8 @@ static struct turn *turn_take(const Session__V1__Turn *m, struct err *e)
 	struct turn *t;
 
 	if (!m->id || strlen(m->id) > TURN_ID_MAX || m->state >= TURN_STATE_N_) {
-		err_set(e, ERROR_INVALID, "turn record without id or with an unknown state");
+		err_set(
+		    e, ERROR_INVALID, "turn record without id or with an unknown state");
 		return NULL;
 	}
 	t = turn_new(m->id);
@@ -192,8 +193,8 @@ struct turn *wire_unpack_finished(struct slice value, struct seen *seen, struct 
 		t->archived = true;
 		entries_take(m, &t->entries);
 		for (size_t i = 0; seen && i < m->n_seen_id && i < m->n_seen_content; i++)
-			seen_add(seen,
-			    (struct seen_pair){m->seen_id[i], m->seen_content[i]});
+			seen_add(
+			    seen, (struct seen_pair){m->seen_id[i], m->seen_content[i]});
 	}
 	if (m)
 		session__v1__finished__free_unpacked(m, NULL);
@@ -271,7 +272,8 @@ int wire_apply_live(struct slice value, struct entries *e, struct err *err)
 		    .append = {(const char *)p->append.data, p->append.len}};
 
 		if (!entries_apply(e, &s))
-			r = err_set(err, ERROR_INVALID, "patch %u does not fit", p->index);
+			r = err_set(
+			    err, ERROR_INVALID, "patch %u does not fit", p->index);
 	}
 	session__v1__live__free_unpacked(m, NULL);
 	return r;

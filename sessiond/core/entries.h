@@ -35,6 +35,7 @@ struct entry {
 	char *content; /* NUL-terminated after n_content */
 	size_t n_content, cap_content;
 	size_t n_utf16; /* length of content in UTF-16 units */
+	bool shown;     /* the fan-out's: it had content when it was last told */
 
 	/* private */
 	bool raw_is_clean; /* cleaning never changed anything: the raw text can be

@@ -62,10 +62,11 @@ struct turn {
 
 	/* of this process only */
 	enum turn_hand hand;
-	bool storing_create; /* not acknowledged by the broker yet: invisible, not
-				dispatched */
-	bool output;         /* something of the answer was seen */
-	bool archived;
+	bool storing_create;   /* not acknowledged by the broker yet: invisible, not
+				  dispatched */
+	bool output;           /* something of the answer was seen */
+	bool end_stored;       /* its end is in the store */
+	bool archived;         /* it is in the transcript */
 	int64_t heard_mono_ms; /* last event of Zed about it, or since when it could have
 				  come */
 	int64_t

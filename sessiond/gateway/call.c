@@ -31,6 +31,8 @@ struct call *call_new(struct gateway *g, struct http_req *r)
 void call_release(struct call *c)
 {
 	metric_observe_us(M_http_request_seconds, clock_mono_us() - c->began_us);
+	if (c->request)
+		call_keep_answer(c, 0, SLICE_NULL);
 	if (c->req)
 		http_req_set_data(c->req, NULL);
 	jsn_free(c->body);
@@ -68,6 +70,8 @@ void call_reply(struct call *c, int status, const char *content_type,
 	size_t n = call_cors_headers(c, all);
 
 	must(n_headers + n <= CALL_HEADERS_MAX);
+	if (c->request)
+		call_keep_answer(c, status, body);
 	if (n_headers)
 		memcpy(&all[n], headers, n_headers * sizeof(*headers));
 	if (req) {
@@ -193,6 +197,10 @@ void call_with_session(struct call *c, const char *id, bool first_contact,
 {
 	struct session *s = sessions_find(c->g->sessions, id);
 
+	if (s && s->deleting) {
+		call_reply_error(c, ERROR_NOT_FOUND, "session %s is being deleted", id);
+		return;
+	}
 	if (s && caller_may_see(&c->who, s)) {
 		cb(c, s);
 		return;

@@ -68,6 +68,14 @@ static void durable_wake(struct durable *d, uint64_t version, int code)
 	}
 }
 
+static void durable_end_create(struct durable *d, int code)
+{
+	durable_cb *cb = d->create_cb;
+
+	d->create_cb = NULL;
+	cb(d->create_data, code);
+}
+
 void durable_deinit(struct durable *d)
 {
 	if (!d->ops)
@@ -76,9 +84,10 @@ void durable_deinit(struct durable *d)
 		d->op->d = NULL;
 	d->op = NULL;
 	gateway_disarm(d->g, &d->retry);
-	d->create_cb = NULL;
-	durable_wake(d, UINT64_MAX, -ECANCELED);
 	d->ops = NULL;
+	if (d->create_cb)
+		durable_end_create(d, -ECANCELED);
+	durable_wake(d, UINT64_MAX, -ECANCELED);
 }
 
 static struct durable_op *durable_begin(struct durable *d, enum durable_kind kind)
@@ -154,14 +163,6 @@ static void durable_done(struct durable *d, uint64_t revision)
 	d->n_tries = 0;
 	durable_kick(d); /* newer state first: a waiter may end the durable */
 	durable_wake(d, stored, 0);
-}
-
-static void durable_end_create(struct durable *d, int code)
-{
-	durable_cb *cb = d->create_cb;
-
-	d->create_cb = NULL;
-	cb(d->create_data, code);
 }
 
 /* The key existed when it was to be made: for real, or as the marker of a deletion. */

@@ -6,10 +6,14 @@
 #include "base/io/events.h"
 #include "base/must.h"
 #include "sessiond/events.h"
+#include "sessiond/gateway/agents.h"
+#include "sessiond/gateway/fanout.h"
 #include "sessiond/gateway/program.h"
+#include "sessiond/gateway/requests.h"
 #include "sessiond/gateway/route.h"
 #include "sessiond/gateway/session.h"
 #include "sessiond/gateway/settings.h"
+#include "sessiond/gateway/turn_store.h"
 #include "sessiond/metrics.h"
 
 /* ---- timers ---- */
@@ -37,6 +41,8 @@ static void gateway_on_fine_tick(struct loop_timer *t, void *data)
 static void gateway_arm_on(struct wheel *w, struct loop_timer *lt, int64_t tick_ms,
     struct wheel_timer *t, int64_t delay_ms)
 {
+	if (!lt)
+		return; /* stopping */
 	if (!loop_timer_armed(lt)) {
 		wheel_turn(w, clock_mono_ms());
 		loop_timer_start(lt, tick_ms, tick_ms);
@@ -68,7 +74,7 @@ void gateway_disarm_fine(struct gateway *g, struct wheel_timer *t)
 
 bool gateway_warm(const struct gateway *g)
 {
-	return g->streams_ready && g->sessions->synced;
+	return g->streams_ready && turns_recovered(g->turns);
 }
 
 bool gateway_can_store(const struct gateway *g)
@@ -84,6 +90,7 @@ static void gateway_bus_event(struct daemon *d, enum bus_event ev)
 	case BUS_CONNECTED:
 		g->broker_up = true;
 		gateway_streams_ensure(g);
+		turns_on_connected(g->turns);
 		break;
 	case BUS_DISCONNECTED:
 		g->broker_up = false;
@@ -101,7 +108,7 @@ static void gateway_not_ready(struct daemon *d, struct buf *reasons)
 		buf_addf(reasons, "streams: %s\n", g->streams_problem);
 	else if (!g->streams_ready)
 		buf_adds(reasons, "streams are not there yet\n");
-	if (!g->sessions->synced)
+	if (!turns_recovered(g->turns))
 		buf_adds(reasons, "sessions are not read yet\n");
 	if (!settings_ready(g->settings))
 		buf_adds(reasons, "settings are not read yet\n");
@@ -113,6 +120,7 @@ static int gateway_start(struct daemon *d, struct err *e)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
 	struct id epoch = id_make("");
+	int r;
 
 	must(g);
 	daemon_set_data(d, g);
@@ -125,16 +133,23 @@ static int gateway_start(struct daemon *d, struct err *e)
 	wheel_init(&g->fine, GATEWAY_FINE_TICK_MS, clock_mono_ms());
 	g->wheel_timer = loop_timer_new(g->loop, gateway_on_tick, g);
 	g->fine_timer = loop_timer_new(g->loop, gateway_on_fine_tick, g);
+	g->fanout = fanout_new(g);
+	g->agents = agents_new(g);
+	g->turns = turns_new(g);
+	g->requests = requests_new(g);
 	g->sessions = sessions_new(g);
 	g->settings = settings_new(g);
 	g->router = router_new(g);
-	return sessions_watch(g->sessions, e);
+	r = sessions_watch(g->sessions, e);
+	return r ? r : turns_watch(g->turns, e);
 }
 
 static void gateway_stop(struct daemon *d)
 {
 	struct gateway *g = daemon_data(d);
 
+	agents_stop(g->agents);
+	fanout_stop(g->fanout);
 	gateway_streams_stop(g);
 	g->wheel_timer = loop_timer_free(g->wheel_timer);
 	g->fine_timer = loop_timer_free(g->fine_timer);
@@ -150,6 +165,10 @@ static void gateway_free(struct daemon *d)
 	g->router = router_free(g->router);
 	g->settings = settings_free(g->settings);
 	g->sessions = sessions_free(g->sessions);
+	g->requests = requests_free(g->requests);
+	g->turns = turns_free(g->turns);
+	g->agents = agents_free(g->agents);
+	g->fanout = fanout_free(g->fanout);
 	free(g);
 }
 

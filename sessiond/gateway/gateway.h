@@ -19,6 +19,8 @@ struct router;
 struct agents;
 struct fanout;
 struct settings;
+struct turns;
+struct requests;
 
 enum {
 	GATEWAY_EPOCH_LEN = 26,
@@ -32,6 +34,8 @@ struct gateway {
 	struct store *store;
 	const struct gateway_conf *conf;
 	struct sessions *sessions; /* records of all sessions, mirrored from the store */
+	struct turns *turns;       /* accepted prompts and open turns, likewise */
+	struct requests *requests; /* callers' idempotency keys */
 	struct agents *agents;     /* connected Zeds */
 	struct fanout *fanout;     /* SSE and WebSocket subscribers */
 	struct settings *settings; /* base, overrides, revisions */

@@ -10,6 +10,7 @@
 #include "proto/subjects.h"
 #include "sessiond/events.h"
 #include "sessiond/gateway/settings.h"
+#include "sessiond/gateway/turn_store.h"
 
 #include <errno.h>
 
@@ -97,6 +98,7 @@ static void streams_next(struct gateway *g)
 	default:
 		g->streams_ready = true;
 		g->streams_problem[0] = '\0';
+		turns_on_connected(g->turns);
 		settings_ensure(g->settings, streams_on_settings, g);
 		break;
 	}

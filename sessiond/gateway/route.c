@@ -330,7 +330,7 @@ static bool route_parse_body(struct call *c)
 static void route_run(struct call *c, struct session *s)
 {
 	(void)s;
-	c->route->handle(c);
+	call_run_once(c);
 }
 
 static void route_on_request(void *data, struct http_req *req)
@@ -343,7 +343,7 @@ static void route_on_request(void *data, struct http_req *req)
 	if (route_parse_body(c))
 		return;
 	if (!(c->route->flags & ROUTE_SESSION)) {
-		c->route->handle(c);
+		call_run_once(c);
 		return;
 	}
 	if (!id_parse(slice_of(c->params[0]), &c->session_id)) {

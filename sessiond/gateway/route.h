@@ -10,6 +10,7 @@
 #include "base/jsn.h"
 
 struct gateway;
+struct request;
 struct session; /* sessiond/gateway/sessions.h */
 
 enum {
@@ -40,7 +41,9 @@ struct call {
 	struct jsn *
 	    body; /* ROUTE_JSON: parsed; NULL if empty and optional. Owned by the call. */
 	struct buf raw_body; /* the body's bytes: settings keep their number text */
-	void *data;          /* the handler's */
+	struct request
+	    *request; /* with an Idempotency-Key: ids to use; answered with the call */
+	void *data;   /* the handler's */
 	/* private */
 	int64_t began_us;
 	bool running; /* its handler has it */
@@ -58,7 +61,9 @@ enum {
 	ROUTE_UPGRADE = 16,     /* WebSocket handshake */
 	ROUTE_OPEN = 32,        /* no authentication */
 	ROUTE_QUERY_TOKEN = 64, /* ?access_token= counts */
-	ROUTE_ZED_SOCKET = 128, /* refusals in the words Zed's protocol quotes */
+	ROUTE_IDEMPOTENT = 128, /* a creating POST: Idempotency-Key counts */
+	ROUTE_SECRET =
+	    256, /* the answer holds a secret: it is not kept, a repeat makes another */
 };
 
 #define ROLE(r)         (1u << AUTH_##r)
@@ -104,6 +109,10 @@ bool caller_may_create_at_contact(const struct caller *who, const char *id);
  * 404, 403 or 503 and ends @c. */
 void call_with_session(struct call *c, const char *id, bool first_contact,
     void (*cb)(struct call *c, struct session *s));
+
+/* idempotency.c: run @c's handler once for its Idempotency-Key, if it has one. */
+void call_run_once(struct call *c);
+void call_keep_answer(struct call *c, int status, struct slice body);
 
 /* private to route.c and call.c */
 struct call *call_new(struct gateway *g, struct http_req *r);

@@ -1,11 +1,16 @@
-/* One session in memory. Its parts belong to the modules named; everything else of
- * sessiond reads it through them. */
+/* One session in memory. Its parts belong to the modules named; the others read them
+ * through those modules. */
 #pragma once
 
+#include "sessiond/core/chat.h"
 #include "sessiond/gateway/gateway.h"
+#include "sessiond/gateway/ring.h"
 #include "sessiond/gateway/sessions.h"
 
-/* Sessions that have something in common, newest last. */
+struct agent;
+struct history;
+
+/* Sessions that have something in common, in order of creation. */
 struct session_group {
 	struct list members;
 	char *name;
@@ -25,6 +30,33 @@ struct session {
 	bool creating;        /* not acknowledged yet: not found by anybody */
 	struct list creators; /* struct session_creator.link: who waits for that */
 	bool deleting;
+	struct removal *removal; /* session_delete.c */
+
+	/* talk.c */
+	struct chat chat;
+	struct chat_effects fx; /* to be carried out, from i_fx on */
+	size_t i_fx;
+	bool running_fx;
+	struct wheel_timer deadline;
+	size_t n_queued_bytes; /* prompts of turns in memory */
+
+	/* agents.c */
+	struct agent *agent;         /* NULL: no Zed */
+	struct list_link agent_link; /* agent.sessions */
+	char *typed; /* what somebody last typed in Zed itself, until its answer begins */
+
+	/* history.c */
+	struct history *history; /* NULL: the transcript's end is not read yet */
+	bool archiving;
+
+	/* fanout.c */
+	struct fan {
+		struct ring ring;
+		struct list subscribers; /* struct subscriber.link */
+		size_t n_sockets; /* of them, user WebSockets that want everything */
+		struct wheel_timer flush;
+		int64_t flushed_mono_ms;
+	} fan;
 };
 
 struct sessions {
@@ -35,6 +67,7 @@ struct sessions {
 	struct list all;                          /* struct session.all_link */
 	uint64_t listing;                         /* number of the store's listings */
 	bool synced;
+	size_t n_prompt_bytes; /* held by turns of all sessions */
 };
 
 struct sessions *sessions_new(struct gateway *g);
@@ -64,5 +97,7 @@ struct session *session_new(struct gateway *g, struct session_rec *rec); /* take
 void session_index(struct session *s);
 /* Order by creation after a listing. */
 void sessions_sort(struct sessions *ss);
+/* session_delete.c: the program ends before a removal does. */
+void session_removal_abort(struct session *s);
 /* Out of all indexes, and freed. */
 void session_drop(struct session *s);

@@ -8,7 +8,9 @@
 #include "base/must.h"
 #include "proto/subjects.h"
 #include "sessiond/events.h"
+#include "sessiond/gateway/fanout.h"
 #include "sessiond/gateway/session.h"
+#include "sessiond/gateway/talk.h"
 #include "sessiond/wire.h"
 
 #include <errno.h>
@@ -59,7 +61,7 @@ static void session_adopt(struct session *s, struct slice value)
 	str_set(&s->rec.app_id, rec.app_id);
 	str_set(&s->rec.agent_name, rec.agent_name);
 	str_set(&s->rec.metadata, rec.metadata);
-	s->rec.paused = rec.paused;
+	s->rec.paused = s->chat.paused = rec.paused;
 	s->rec.updated_unix_ms = rec.updated_unix_ms;
 	session_rec_deinit(&rec);
 }
@@ -87,6 +89,8 @@ struct session *session_new(struct gateway *g, struct session_rec *rec)
 	*rec = SESSION_REC_NULL;
 	list_init(&s->creators);
 	durable_init(&s->cell, g, &session_durable, s, s->rec.id.s);
+	talk_init(s);
+	fanout_session_init(s);
 	return s;
 }
 
@@ -136,6 +140,10 @@ static void session_on_created(void *data, int code)
 	struct session *s = data;
 	struct sessions *ss = s->g->sessions;
 
+	if (code == -ECANCELED) {
+		session_tell_creators(s, NULL, ERROR_UNAVAILABLE);
+		return; /* being dropped */
+	}
 	if (code == ERROR_CONFLICT) {
 		store_get(s->g->store, BUCKET_session_record, s->rec.id.s,
 		    session_on_existing, s);
@@ -244,6 +252,7 @@ static void sessions_on_synced(struct sessions *ss)
 	if (!ss->synced)
 		sessions_sort(ss);
 	ss->synced = true;
+	turns_on_sessions_synced(ss->g->turns);
 }
 
 static void sessions_on_feed(

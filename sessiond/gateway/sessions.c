@@ -1,6 +1,10 @@
 /* The index of all sessions. What is found here exists in the store; what is being made
  * is not found yet. */
+#include "sessiond/gateway/agents.h"
+#include "sessiond/gateway/fanout.h"
+#include "sessiond/gateway/history.h"
 #include "sessiond/gateway/session.h"
+#include "sessiond/gateway/talk.h"
 
 #include "base/clock.h"
 #include "base/must.h"
@@ -279,8 +283,15 @@ static void session_unindex(struct session *s)
 
 void session_drop(struct session *s)
 {
+	s->deleting = true;
+	agents_session_gone(s);
+	fanout_session_deinit(s);
 	session_unindex(s);
+	history_deinit(s);
+	talk_deinit(s);
+	session_removal_abort(s);
 	durable_deinit(&s->cell);
+	free(s->typed);
 	session_rec_deinit(&s->rec);
 	free(s);
 }
