@@ -148,14 +148,21 @@ static void alive(struct instance *i, const struct report *r, int64_t now_unix_m
 		to_state(i, to, reason, detail, now_unix_ms);
 }
 
+/* What no runner can see, or can say only of what it has not started. */
+static bool report_makes_sense(const struct instance *i, const struct report *r)
+{
+	if (r->refused)
+		return instance_wants_stop(i) ||
+		       (state_successors(i->state) & (1u << STATE_PENDING));
+	return r->state != STATE_NONE && r->state != STATE_PENDING &&
+	       r->state != STATE_ASSIGNED && r->state != STATE_UNKNOWN &&
+	       r->state != STATE_LOST;
+}
+
 bool step_report(struct instance *i, const struct report *r, int64_t now_unix_ms)
 {
-	if (!report_is_current(i, r))
+	if (!report_is_current(i, r) || !report_makes_sense(i, r))
 		return false;
-	if (!r->refused && (r->state == STATE_NONE || r->state == STATE_PENDING ||
-			       r->state == STATE_ASSIGNED || r->state == STATE_UNKNOWN ||
-			       r->state == STATE_LOST))
-		return false; /* nothing a runner can see */
 	take_facts(i, r);
 	if (r->refused)
 		refused(i, r, now_unix_ms);
