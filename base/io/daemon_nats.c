@@ -1,12 +1,33 @@
 /* The broker's part of a daemon: its own file so that a program without a broker does not
  * link nats.c. */
+#include <string.h>
+
 #include "base/io/daemon_internal.h"
 #include "base/io/events.h"
 
+enum {
+	NATS_URL_SHOWN_MAX = 120,
+};
+
+/* A user in the URL counts too. */
 static bool has_credentials(const struct daemon_conf *c)
 {
 	return c->nats_creds || c->nats_user || c->nats_token_file || c->nats_nkey ||
-	       c->nats_cert;
+	       c->nats_cert || strchr(c->nats, '@');
+}
+
+static int nats_refuse_far(const char *url, struct err *e)
+{
+	struct buf masked = BUF_NULL(NATS_URL_SHOWN_MAX);
+	int r;
+
+	buf_add_masked(&masked, url);
+	r = err_set(e, ERROR_INVALID,
+	    "--nats %s: a broker that is not on loopback needs credentials (--nats-creds, "
+	    "--nats-user, --nats-token-file, --nats-nkey or --nats-cert)",
+	    buf_cstr(&masked));
+	buf_deinit(&masked);
+	return r;
 }
 
 static int nats_check(const struct daemon_conf *c, struct err *e)
@@ -18,10 +39,7 @@ static int nats_check(const struct daemon_conf *c, struct err *e)
 		return err_set(
 		    e, ERROR_INVALID, "--nats-cert and --nats-key go together");
 	if (!bus_url_is_loopback(c->nats) && !has_credentials(c))
-		return err_set(e, ERROR_INVALID,
-		    "--nats: a broker that is not on loopback needs credentials "
-		    "(--nats-creds, "
-		    "--nats-user, --nats-token-file, --nats-nkey or --nats-cert)");
+		return nats_refuse_far(c->nats, e);
 	return 0;
 }
 

@@ -476,6 +476,15 @@ class ZedCtl:
 
 # ---- the bed
 
+def belongings(proc):
+    """What tells whose a process is: environment, command line, folder, open files."""
+    yield (proc / "environ").read_bytes().decode(errors="replace")
+    yield (proc / "cmdline").read_bytes().decode(errors="replace")
+    for link in (proc / "cwd", *(proc / "fd").iterdir()):
+        with contextlib.suppress(OSError):
+            yield os.readlink(link) + "/"
+
+
 class Bed:
     """Everything one test started, and the folder it lives in."""
 
@@ -554,16 +563,16 @@ class Bed:
                 self.check_text(str(path.relative_to(self.path)), path.read_bytes())
 
     def leftovers(self):
-        """Processes of this test that still live: its mark in their environment, or its folder in it or in argv."""
-        needles = (self.mark.encode(), str(self.path).encode() + b"/")
+        """Processes of this test that still live: its mark or its folder in their environment, command line, or among
+        the files they hold."""
+        needles = (self.mark, str(self.path) + "/")
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             with contextlib.suppress(OSError):
-                text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                if state != "Z" and any(n in text for n in needles):
+                if state != "Z" and any(n in text for text in belongings(entry) for n in needles):
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
 
