@@ -27,8 +27,8 @@ struct http_conf {
 /* What a handler is asked about a request before its body is read. */
 enum http_decision {
 	HTTP_ACCEPT,  /* go on; body limit may be set with http_req_set_body_max */
-	HTTP_REPLIED, /* the handler has replied (refusal); body is not read, connection
-			 closes */
+	HTTP_REPLIED, /* the handler has replied (refusal); if there is a body it is not
+		       * understood and the connection ends */
 };
 
 struct http_handlers {

@@ -82,7 +82,10 @@ void http_conn_shutdown(struct http_conn *c)
 		http_ws_shutdown(c->ws);
 		return;
 	case HTTP_CONN_HEAD:
-		http_conn_finish(c);
+		if (c->sock.n_out > 0)
+			http_conn_finish(c);
+		else
+			http_conn_drop(c);
 		break;
 	default:
 		break;
@@ -211,7 +214,8 @@ static void conn_on_drained(struct http_conn *c)
 	case HTTP_CONN_FLUSH:
 		sock_shutdown(&c->sock);
 		c->state = HTTP_CONN_LINGER;
-		http_conn_deadline(c, HTTP_LINGER_MS);
+		http_conn_deadline(
+		    c, c->server->closing ? HTTP_LINGER_CLOSING_MS : HTTP_LINGER_MS);
 		sock_set_reading(&c->sock, true);
 		break;
 	default:

@@ -21,6 +21,7 @@ enum {
 	    256 * 1024, /* output, over which the next request waits */
 	HTTP_TICK_MS = 100,
 	HTTP_LINGER_MS = 2000,
+	HTTP_LINGER_CLOSING_MS = 200,
 	HTTP_SEND_STALL_MS = 60 * 1000,
 	HTTP_SHUTDOWN_MS = 2000, /* for what is open when the server closes */
 	HTTP_PEER_MAX = INET6_ADDRSTRLEN,

@@ -29,7 +29,7 @@ static void sock_watch(struct sock *s)
 
 	if (!s->reading && !s->hung_up)
 		events |= UV_DISCONNECT;
-	if (s->n_out > 0 || s->tls_wants_write)
+	if (s->n_out > 0 || (s->reading && s->tls_wants_write))
 		events |= UV_WRITABLE;
 	if (s->tls_wants_read)
 		events |= UV_READABLE;
