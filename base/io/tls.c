@@ -7,6 +7,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "base/io/addr.h"
+
 static const unsigned char tls_alpn[] = "\x08http/1.1";
 
 static int refuse(SSL_CTX *ctx, const char *what, const char *path, struct err *e)
@@ -102,7 +104,10 @@ struct ssl_st *tls_connect(struct ssl_ctx_st *ctx, const char *host)
 	    inet_pton(AF_INET6, host, &addr) == 1) {
 		X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
 	} else {
-		SSL_set_tlsext_host_name(ssl, host);
+		char name[ADDR_HOST_MAX + 1]; /* OpenSSL's macro is not const */
+
+		snprintf(name, sizeof(name), "%s", host);
+		SSL_set_tlsext_host_name(ssl, name);
 		SSL_set1_host(ssl, host);
 	}
 	SSL_set_connect_state(ssl);

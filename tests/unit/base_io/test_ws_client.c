@@ -261,8 +261,8 @@ static void what_is_no_handshake_is_not_taken_for_one(void **state)
 {
 	static const char *const answers[] = {"", "SSH-2.0\r\n\r\n", "HTTP/1.1 \r\n\r\n",
 	    "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-	    "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+	    ("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"),
 	    "HTTP/1.1 101 x\n\n", "HTTP/1.1 101 x\r\nX"};
 	struct client_fixture *f = *state;
 	struct raw_listener l;
