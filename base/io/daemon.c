@@ -146,7 +146,8 @@ static void part_closed(void *data)
 
 	must(d->n_open > 0);
 	if (--d->n_open == 0) {
-		log_event(EV_daemon_stopped, LF_I("exit_code", d->exit_code));
+		if (d->up)
+			log_event(EV_daemon_stopped, LF_I("exit_code", d->exit_code));
 		loop_stop(d->loop);
 	}
 }
@@ -178,8 +179,9 @@ static void begin_stop(struct daemon *d)
 	if (d->stopping)
 		return;
 	d->stopping = true;
-	log_event(EV_daemon_stopping, LF_NONE);
-	if (d->def->stop)
+	if (d->up)
+		log_event(EV_daemon_stopping, LF_NONE);
+	if (d->begun && d->def->stop)
 		d->def->stop(d);
 	else
 		daemon_stopped(d);
@@ -282,8 +284,10 @@ static int start_parts(struct daemon *d, struct err *e)
 	const struct daemon_def *def = d->def;
 	int r = def->broker ? def->broker->open(d, e) : 0;
 
-	if (!r)
+	if (!r) {
+		d->begun = true;
 		r = def->start(d, e);
+	}
 	if (!r && !(def->headless && def->headless(d->conf)))
 		r = listen_all(d, e);
 	if (!r && def->broker)
@@ -306,6 +310,7 @@ static void run(struct daemon *d)
 		d->exit_code = r == ERROR_INVALID ? EXIT_BAD_USAGE : EXIT_FAILURE;
 		begin_stop(d);
 	} else {
+		d->up = true;
 		if (!auth_table_enabled(d->auth) &&
 		    !(d->def->protected && d->def->protected(d->conf)))
 			log_event(EV_daemon_unprotected, LF_NONE);
@@ -314,7 +319,7 @@ static void run(struct daemon *d)
 		    LF_I("port", daemon_port(d)), LF("version", ZEDBUS_VERSION));
 	}
 	loop_run(d->loop);
-	if (d->def->free)
+	if (d->begun && d->def->free)
 		d->def->free(d);
 	loop_free(d->loop);
 }

@@ -15,6 +15,8 @@ struct daemon {
 	struct http_server *http, *health;
 	struct http_handlers handlers; /* the program's */
 	void *data;
+	bool begun; /* the program's start() was called: its stop() and free() are due */
+	bool up;    /* everything started: stopping is news */
 	bool stopping, closing;
 	int exit_code;
 	size_t n_open; /* listeners and broker still to close */

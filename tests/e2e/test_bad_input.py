@@ -7,7 +7,6 @@ from nats_raw import NatsError
 GARBAGE = {"protobuf": b"\xff\xff\xff\xff\xff", "json_cut": b'{"instance_id":', "json_list": b"[1,2]",
            "types": b'{"instance_id":5,"profile":{}}', "utf8": b'{"instance_id":"\xff"}', "deep": b'{"a":' * 2000,
            "other_id": b'{"instance_id":"zi_other","profile":"idle"}',
-           "nul": b'{"command_id":"a\\u0000b","profile":"idle"}',
            "id": b'{"instance_id":"a b","profile":"idle"}', "zeros": b"\0" * 1000}
 VERBS = ("start", "stop", "restart", "signal", "purge")
 
