@@ -55,6 +55,8 @@ struct removal {
 	const struct jval *m;
 	size_t start, end;       /* key to comma, or to value if it has none */
 	uint32_t i_first, i_end; /* its tokens */
+	bool in_tail;            /* no member that stays follows */
+	size_t floor;            /* what is before is another removal's */
 };
 
 /* The member stands alone on its lines: they go, its comments get lines of their own. */
@@ -99,14 +101,13 @@ static void remove_inline(struct editor *ed, const struct removal *r)
 	struct slice indent = json_style_indent(d, r->start),
 		     eol = json_style_eol(d, r->start);
 	size_t start = r->start, end = blank_end(d, r->end), unused;
-	enum json_tok_kind next = d->toks[r->i_end].kind;
 	bool line_ends = at_eol(d, end, &unused);
-	bool backward = line_ends || next == TOK_OBJECT_CLOSE;
+	bool backward = line_ends || r->in_tail;
 	struct buf b = BUF_NULL(SIZE_MAX);
 
 	if (backward) {
 		end = r->end;
-		while (start > 0 &&
+		while (start > r->floor &&
 		       (d->text.p[start - 1] == ' ' || d->text.p[start - 1] == '\t'))
 			start--;
 	}
@@ -127,7 +128,9 @@ static void remove_inline(struct editor *ed, const struct removal *r)
 	buf_deinit(&b);
 }
 
-static void remove_member(struct editor *ed, const struct jval *m)
+/* @floor: where the removal before ended; returns where this one does. */
+static size_t remove_member(
+    struct editor *ed, const struct member_plan *mp, const struct jval *m, size_t floor)
 {
 	const struct json_doc *d = ed->d;
 	uint32_t i_after = json_style_after(d, m);
@@ -137,8 +140,11 @@ static void remove_member(struct editor *ed, const struct jval *m)
 		r.i_end = i_after + 1;
 	r.start = d->toks[m->tok_key].start;
 	r.end = d->toks[r.i_end - 1].end;
+	r.floor = floor;
+	r.in_tail = !mp->last_kept || d->toks[mp->last_kept->tok_key].start < r.start;
 	if (!remove_lines(ed, &r))
 		remove_inline(ed, &r);
+	return ed->edits[ed->n - 1].end;
 }
 
 static struct jval_style object_style(
@@ -299,6 +305,7 @@ void json_edit_members(struct editor *ed, const struct member_plan *mp)
 {
 	const struct json_doc *d = ed->d;
 	const struct jval *obj = mp->obj;
+	size_t floor = d->toks[obj->tok_first].end;
 	uint32_t i_after;
 	bool trailing_comma;
 
@@ -315,7 +322,7 @@ void json_edit_members(struct editor *ed, const struct member_plan *mp)
 	for (const struct jval *m = obj->first; m; m = m->next)
 		if (member_goes(ed, mp, m) &&
 		    (mp->n_kept || !mp->n_new || m != obj->last))
-			remove_member(ed, m);
+			floor = remove_member(ed, mp, m, floor);
 	if (mp->n_new && mp->n_kept)
 		insert_after(ed, mp, trailing_comma);
 	else if (mp->n_new)

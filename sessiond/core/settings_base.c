@@ -227,7 +227,8 @@ void settings_note_shadowed(struct settings_step *s)
 			at = settings_child(s, &at, ptr.tokens[i]);
 		if (!at.u || !jval_equal(s->a, at.u, v) || !at.base)
 			continue;
-		if (v->type != JVAL_TOMB && jval_equal(s->a, v, at.base))
+		if (v->type == JVAL_TOMB ? jval_is_tree(at.base)
+					 : jval_equal(s->a, v, at.base))
 			continue;
 		if (v->type == JVAL_OBJECT && at.base->type == JVAL_OBJECT)
 			continue;

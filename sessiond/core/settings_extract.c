@@ -145,6 +145,7 @@ static void leaf_set(struct settings_step *s, const struct settings_at *at)
 		return;
 	if (hit->cls == POLICY_HELIX_OWNED) {
 		if ((at->base && !jval_equal(s->a, at->base, at->file)) ||
+		    (!at->base && at->base0) ||
 		    settings_locality(s, at) == LOCAL_REJECTED)
 			settings_event_add(
 			    s, "rejected", settings_path(s, 0), "helix-owned");
@@ -273,7 +274,7 @@ static bool on_emptied(struct settings_step *s, const struct settings_at *at)
 {
 	const struct policy_hit *hit = policy_here(s->walk);
 
-	if (hit->cls == POLICY_NO_DELETE && hit->root == settings_depth(s)) {
+	if (hit->cls == POLICY_NO_DELETE && hit->root == settings_depth(s) && at->base) {
 		entry_removed(s, at);
 		return false;
 	}

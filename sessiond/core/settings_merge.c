@@ -68,7 +68,8 @@ static enum outcome resolve(struct settings_step *s, struct settings_at *at, boo
 	if (hit->cls == POLICY_NO_DELETE && at->base && hit->root == settings_depth(s))
 		*tombed = false;
 	if (at->u && at->u->type == JVAL_TOMB) {
-		*tombed |= user_may(s, at);
+		/* a leaf was removed: an object that came in its place is not meant */
+		*tombed |= user_may(s, at) && !jval_is_tree(at->base);
 		at->u = NULL;
 	}
 	if (at->held && at->held->type == JVAL_TOMB && user_may(s, at)) {
@@ -124,7 +125,8 @@ static bool keep_empty(struct settings_step *s, const struct frame *f)
 
 	if (at->u && at->u->type == JVAL_OBJECT && at->u->n == 0)
 		return true;
-	if (at->base && at->base->n == 0 && !f->tombed && c != POLICY_PROTECTED)
+	if (at->base && at->base->n == 0 && c != POLICY_PROTECTED &&
+	    (!f->tombed || c == POLICY_HELIX_OWNED))
 		return true;
 	if (!jval_is_object(at->file))
 		return false;

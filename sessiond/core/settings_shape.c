@@ -25,6 +25,7 @@ static void found(
 		full[n++] = slice_of(key);
 	c->worst = (struct shape_finding){.verdict = verdict,
 	    .path = json_pointer_text(c->a, full, n),
+	    .unit = json_pointer_text(c->a, full, c->n),
 	    .message = message};
 }
 

@@ -207,6 +207,21 @@ static bool changes_variant(struct settings_step *s, const struct slice *path, s
 	return entry && shape_variant(s->a, entry) != shape_variant_of(path[2]);
 }
 
+/* Within what the rule covers, the base says that an object above is empty: that is a
+ * value, too. */
+static bool in_empty(
+    struct settings_step *s, const struct slice *path, size_t n, size_t root)
+{
+	const struct jval *v = s->base;
+
+	for (size_t i = 0; i < n && v && v->type == JVAL_OBJECT; i++) {
+		if (i > root && v->n == 0)
+			return true;
+		v = jval_get(s->a, v, path[i]);
+	}
+	return false;
+}
+
 enum settings_locality settings_locality(
     struct settings_step *s, const struct settings_at *at)
 {
@@ -218,7 +233,7 @@ enum settings_locality settings_locality(
 		return LOCAL_YES;
 	if (hit->cls != POLICY_HELIX_OWNED || at->base)
 		return LOCAL_NO;
-	if (at->base_above)
+	if (at->base_above || in_empty(s, path, n, hit->root))
 		return LOCAL_REJECTED;
 	if (skip && base_related(s, path + skip, n - skip))
 		return LOCAL_REJECTED;
