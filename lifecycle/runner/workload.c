@@ -331,6 +331,13 @@ void workload_note_starting(struct workload *w)
 	workload_report(w);
 }
 
+void workload_name_identity(struct workload *w)
+{
+	must(snprintf(w->identity, sizeof w->identity, "%s:%llu:%llu", w->key,
+		 (unsigned long long)w->generation,
+		 (unsigned long long)w->fence) < (int)sizeof w->identity);
+}
+
 static void workload_take_numbers(struct workload *w)
 {
 	const struct assignment *a = &w->assignment;
@@ -340,9 +347,7 @@ static void workload_take_numbers(struct workload *w)
 	w->spec_hash = a->spec_hash;
 	/* What was asked of an earlier placement is not carried out on this one. */
 	w->signal_no = a->n_signals ? a->signals[a->n_signals - 1].no : 0;
-	must(snprintf(w->identity, sizeof w->identity, "%s:%llu:%llu", w->key,
-		 (unsigned long long)w->generation,
-		 (unsigned long long)w->fence) < (int)sizeof w->identity);
+	workload_name_identity(w);
 }
 
 void workload_start(struct workload *w)

@@ -150,6 +150,9 @@ void workload_save(struct workload *w);
 
 /* ---- between the workload_*.c files */
 
+/* The mark of this placement, from key, generation and fence. */
+void workload_name_identity(struct workload *w);
+
 /* workload_prepare.c */
 void workload_prepare(struct workload *w);
 void workload_prepare_cancel(struct workload *w);

@@ -380,6 +380,7 @@ static void state_get(const struct jsn *o, struct workload *w)
 	(void)state_id(o, "profile", &w->profile);
 	w->generation = (uint64_t)jsn_get_int(o, "generation", 0);
 	w->fence = (uint64_t)jsn_get_int(o, "fence", 0);
+	workload_name_identity(w);
 	w->signal_no = (uint64_t)jsn_get_int(o, "signal_no", 0);
 	state_text(o, "spec_hash", w->spec_hash.hex, sizeof w->spec_hash.hex);
 	state_text(o, "workspace", w->workspace, sizeof w->workspace);

@@ -22,6 +22,9 @@
 
 #define RF_RUNNER "r1"
 
+/* Another one for each test: its marks are nobody else's, whatever runs beside it. */
+char rf_tenant[16];
+
 const char *rf_path(struct runner_fixture *f, const char *below)
 {
 	static char paths[8][256];
@@ -150,6 +153,9 @@ static void rf_open(struct runner_fixture *f)
 {
 	static const char *const folders[] = {"s", "p", "w", "t"};
 
+	static unsigned n_fixtures;
+
+	snprintf(rf_tenant, sizeof rf_tenant, "t%d-%u", (int)getpid(), ++n_fixtures);
 	snprintf(f->dir, sizeof f->dir, "/tmp/zr-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
@@ -247,70 +253,13 @@ int rf_runner_second(struct runner_fixture *f)
 	return rf_wait_end(f, pid);
 }
 
-/* ---- teardown */
-
-static int rf_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-/* Processes whose environment has any mark of an instance, below us or not. */
-static size_t rf_leftovers(struct runner_fixture *f)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->n_seen; i++)
-		n += rf_processes(f, f->seen[i].instance) +
-		     (rf_shim(f->seen[i].instance) != 0);
-	return n;
-}
-
-static void rf_check_log(struct runner_fixture *f)
-{
-	char *log = rf_read(rf_path(f, "runner.log"));
-
-	if (log && (strstr(log, "Sanitizer") || strstr(log, "must failed") ||
-		       strstr(log, "runtime error")))
-		fail_msg("the runner's log:\n%s", log);
-	free(log);
-}
-
-int rf_teardown(void **state)
-{
-	struct runner_fixture *f = *state;
-	int64_t limit = clock_mono_ms() + 2000;
-	size_t left;
-
-	if (f->pid)
-		assert_int_equal(rf_runner_end(f, SIGTERM), 0);
-	/* A shim told to go needs a moment for it. */
-	while ((left = rf_leftovers(f)) && clock_mono_ms() < limit)
-		run_for(f->store.bus.loop, 20);
-	if (getenv("RF_KEEP"))
-		printf("kept %s\n", f->dir);
-	rf_check_log(f);
-	runner_info_deinit(&f->info);
-	store_fixture_close(&f->store);
-	nats_fixture_deinit(&f->store.bus.broker);
-	if (!getenv("RF_KEEP"))
-		nftw(f->dir, rf_remove, 16, FTW_DEPTH | FTW_PHYS);
-	free(f);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	assert_int_equal(left, 0);
-	return 0;
-}
-
 /* ---- lifecycled's part */
 
 struct spec rf_spec(const char *instance, const char *profile)
 {
 	struct spec s = SPEC_NULL;
 
-	assert_true(id_parse(slice_of("default"), &s.tenant));
+	assert_true(id_parse(slice_of(rf_tenant), &s.tenant));
 	assert_true(id_parse(slice_of(instance), &s.instance_id));
 	assert_true(id_parse(slice_of(profile), &s.profile));
 	spec_fill(&s);
@@ -329,11 +278,11 @@ static void rf_put(
 static void rf_put_record(
     struct runner_fixture *f, const char *instance, uint64_t fence, enum desired desired)
 {
-	struct subject key = KEY_OF("default", instance);
+	struct subject key = KEY_OF(rf_tenant, instance);
 	struct instance i = INSTANCE_NULL;
 	struct buf value = BUF_NULL(WIRE_RECORD_MAX);
 
-	assert_true(id_parse(slice_of("default"), &i.tenant));
+	assert_true(id_parse(slice_of(rf_tenant), &i.tenant));
 	assert_true(id_parse(slice_of(instance), &i.instance_id));
 	assert_true(id_parse(slice_of(RF_RUNNER), &i.runner));
 	i.generation = 1;
@@ -350,11 +299,11 @@ static void rf_put_record(
 static void rf_put_assignment(
     struct runner_fixture *f, struct assignment *a, const char *instance)
 {
-	struct subject key = KEY_OF(RF_RUNNER, "default", instance),
+	struct subject key = KEY_OF(RF_RUNNER, rf_tenant, instance),
 		       bell = SUBJECT_OF(bell, RF_RUNNER);
 	struct buf value = BUF_NULL(WIRE_RECORD_MAX);
 
-	assert_true(id_parse(slice_of("default"), &a->tenant));
+	assert_true(id_parse(slice_of(rf_tenant), &a->tenant));
 	assert_true(id_parse(slice_of(instance), &a->instance_id));
 	a->generation = 1;
 	wire_assignment_encode(a, &value);
@@ -364,7 +313,7 @@ static void rf_put_assignment(
 
 void rf_start_fenced(struct runner_fixture *f, struct spec *s, uint64_t fence_off)
 {
-	struct subject key = KEY_OF("default", s->instance_id.s);
+	struct subject key = KEY_OF(rf_tenant, s->instance_id.s);
 	struct assignment a = {
 	    .fence = ++f->fence, .desired = DESIRED_RUN, .stop = {.grace_ms = -1}};
 	struct buf value = BUF_NULL(WIRE_SPEC_MAX);
@@ -419,7 +368,7 @@ void rf_signal(struct runner_fixture *f, const char *instance, uint64_t no, int 
 
 void rf_unassign(struct runner_fixture *f, const char *instance)
 {
-	struct subject key = KEY_OF(RF_RUNNER, "default", instance),
+	struct subject key = KEY_OF(RF_RUNNER, rf_tenant, instance),
 		       bell = SUBJECT_OF(bell, RF_RUNNER);
 
 	assert_int_equal(store_fixture_delete(&f->store, BUCKET_lifecycle_assignment,
@@ -442,9 +391,10 @@ static void rf_fail(struct runner_fixture *f, const char *instance, const char *
 	struct rf_seen *s = rf_seen_of(f, instance);
 	char *log = rf_read(rf_path(f, "runner.log"));
 
-	fail_msg("%s: %s; last report: %s %s %s\n%s", instance, what,
-	    state_name(s->report.state), reason_name(s->report.reason), s->report.detail,
-	    log ? log : "");
+	fprintf(stderr, "%s\n", log ? log : "");
+	free(log);
+	fail_msg("%s: %s; last report: %s %s %s", instance, what,
+	    state_name(s->report.state), reason_name(s->report.reason), s->report.detail);
 }
 
 const struct report *rf_wait(
@@ -497,7 +447,7 @@ static bool rf_is_of(pid_t pid, const char *instance)
 	ssize_t n;
 
 	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-	snprintf(want, sizeof want, SHIM_MARK_INSTANCE "=default.%s:", instance);
+	snprintf(want, sizeof want, SHIM_MARK_INSTANCE "=%s.%s:", rf_tenant, instance);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -510,22 +460,32 @@ static bool rf_is_of(pid_t pid, const char *instance)
 	return found;
 }
 
-size_t rf_processes(struct runner_fixture *f, const char *instance)
+/* Every process of the instance, with @signo for each unless it is 0. */
+static size_t rf_each_process(const char *instance, int signo)
 {
 	DIR *d = opendir("/proc");
 	struct proctree_stat st;
 	struct dirent *de;
 	size_t n = 0;
 
-	(void)f;
 	while (d && (de = readdir(d))) {
 		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
 
-		if (pid > 0 && proctree_read_stat(pid, &st) && st.state != 'Z')
-			n += rf_is_of(pid, instance);
+		if (pid <= 0 || !proctree_read_stat(pid, &st) || st.state == 'Z' ||
+		    !rf_is_of(pid, instance))
+			continue;
+		n++;
+		if (signo)
+			(void)proctree_signal(&st, signo);
 	}
 	closedir(d);
 	return n;
+}
+
+size_t rf_processes(struct runner_fixture *f, const char *instance)
+{
+	(void)f;
+	return rf_each_process(instance, 0);
 }
 
 void rf_wait_processes(struct runner_fixture *f, const char *instance, size_t n)
@@ -547,7 +507,7 @@ pid_t rf_shim(const char *instance)
 	struct dirent *de;
 	pid_t found = 0;
 
-	snprintf(want, sizeof want, "default.%s:", instance);
+	snprintf(want, sizeof want, "%s.%s:", rf_tenant, instance);
 	while (d && !found && (de = readdir(d))) {
 		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
 		ssize_t n;
@@ -573,6 +533,75 @@ const char *rf_instance_dir(struct runner_fixture *f, const char *instance)
 {
 	char below[128];
 
-	snprintf(below, sizeof below, "s/i/default.%s", instance);
+	snprintf(below, sizeof below, "s/i/%s.%s", rf_tenant, instance);
 	return rf_path(f, below);
+}
+
+/* ---- teardown */
+
+static int rf_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void rf_check_log(struct runner_fixture *f)
+{
+	char *log = rf_read(rf_path(f, "runner.log"));
+
+	if (log && (strstr(log, "Sanitizer") || strstr(log, "must failed") ||
+		       strstr(log, "runtime error")))
+		fail_msg("the runner's log:\n%s", log);
+	free(log);
+}
+
+static size_t rf_leftovers(struct runner_fixture *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_seen; i++)
+		n += rf_processes(f, f->seen[i].instance) +
+		     (rf_shim(f->seen[i].instance) != 0);
+	return n;
+}
+
+/* A failed test ends what it started, too. */
+static void rf_kill_leftovers(struct runner_fixture *f)
+{
+	for (size_t i = 0; i < f->n_seen; i++) {
+		pid_t shim = rf_shim(f->seen[i].instance);
+
+		if (shim)
+			kill(shim, SIGKILL);
+		(void)rf_each_process(f->seen[i].instance, SIGKILL);
+	}
+}
+
+int rf_teardown(void **state)
+{
+	struct runner_fixture *f = *state;
+	int64_t limit = clock_mono_ms() + 2000;
+	size_t left;
+
+	if (f->pid)
+		assert_int_equal(rf_runner_end(f, SIGTERM), 0);
+	/* A shim told to go needs a moment for it. */
+	while ((left = rf_leftovers(f)) && clock_mono_ms() < limit)
+		run_for(f->store.bus.loop, 20);
+	rf_kill_leftovers(f);
+	if (getenv("RF_KEEP"))
+		printf("kept %s\n", f->dir);
+	rf_check_log(f);
+	runner_info_deinit(&f->info);
+	store_fixture_close(&f->store);
+	nats_fixture_deinit(&f->store.bus.broker);
+	if (!getenv("RF_KEEP"))
+		nftw(f->dir, rf_remove, 16, FTW_DEPTH | FTW_PHYS);
+	free(f);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	assert_int_equal(left, 0);
+	return 0;
 }

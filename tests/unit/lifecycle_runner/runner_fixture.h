@@ -35,6 +35,8 @@ struct runner_fixture {
 	bool poke;      /* something was seen */
 };
 
+extern char rf_tenant[];
+
 int rf_setup(void **state);
 int rf_teardown(void **state);
 #define RUNNER_TEST(test) cmocka_unit_test_setup_teardown(test, rf_setup, rf_teardown)

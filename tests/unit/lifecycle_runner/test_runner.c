@@ -220,7 +220,7 @@ static void a_stop_of_what_was_never_started_is_stopped(void **state)
 static void a_removed_assignment_ends_the_instance_if_the_record_agrees(void **state)
 {
 	struct runner_fixture *f = *state;
-	struct subject key = KEY_OF("default", "zi1");
+	struct subject key = KEY_OF(rf_tenant, "zi1");
 
 	rf_profile(f, "plain", "", "");
 	rf_runner_start(f);
