@@ -7,7 +7,7 @@
 
 #include "sessiond/core/json_string.h"
 #include "sessiond/core/settings_plan.h"
-#include "sessiond/sidecar/file_read.h"
+#include "sessiond/sidecar/file_io.h"
 
 enum input { IN_FILE, IN_LAST, IN_BASE, IN_LAST_BASE, IN_OVERRIDES, IN_POLICY, IN_N_ };
 

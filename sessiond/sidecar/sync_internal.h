@@ -1,0 +1,81 @@
+/* The parts of the sync loop, and what they share. */
+#pragma once
+
+#include "sessiond/sidecar/lookout.h"
+#include "sessiond/sidecar/sync.h"
+
+enum sync_upload_answer {
+	SYNC_UPLOAD_NONE,
+	SYNC_UPLOAD_TAKEN,
+	SYNC_UPLOAD_STALE,
+	SYNC_UPLOAD_REFUSED,
+};
+
+struct sync {
+	struct sync_conf c;
+	struct state_dir *state;
+	struct lookout *lookout;
+	struct record last; /* what was last applied */
+	bool started, closing;
+	bool plain, online;
+
+	/* from the server; p NULL: not known, or remembered by now */
+	struct buf base, policy, server;
+	bool have_base, have_policy, have_server;
+	bool base_known, overrides_known; /* since the start, confirmed or new */
+	char base_tag[128], server_tag[128];
+	/* heard while a worker had the record: taken when the next run begins */
+	enum sync_upload_answer upload_answer;
+	char upload_tag[128];
+	bool server_reset;
+	bool unsaved;        /* s->last is newer than what is on disk */
+	bool need_overrides; /* an upload came too late: nothing new until they are read
+				again */
+
+	/* the run under way */
+	struct commit *commit; /* a worker has it */
+	bool used_server;      /* s->server goes into what is being committed */
+	bool again;
+	int64_t planned_us;
+	int64_t file_since_us,
+	    server_since_us;                  /* what made this run happen, 0: nothing */
+	int64_t next_file_us, next_server_us; /* likewise the next one */
+	int64_t upload_since_us;
+	unsigned n_overtaken; /* in a row */
+
+	/* what is read */
+	struct buf text;
+	struct file_look look;
+	struct buf trouble; /* the text that is not valid, or blank */
+	unsigned rung;      /* of the ladder on which it is looked at again */
+	bool ran, made;     /* made: the file was written since it was read */
+	struct loop_timer *ladder, *retry, *held;
+
+	enum decide_answer answers[DECIDE_WAIT_N_];
+
+	/* told */
+	enum sync_file_state file;
+	int64_t file_since_unix_ms;
+	char problem[SYNC_PROBLEM_MAX];
+	uint32_t line, column;
+	enum file_write_mode write_mode;
+	char write_why[128];
+	enum recovery recovery;
+	struct sync_event events[SYNC_EVENTS_KEPT];
+	size_t n_events;
+
+	loop_task_cb *closed_cb;
+	void *closed_data;
+};
+
+/* Read, decide, carry out; later, if a run is under way. */
+void sync_run(struct sync *s);
+void sync_run_end(struct sync *s);
+void sync_take_news(struct sync *s);
+/* Carry out @d; takes its record. False: there is nothing to do. */
+bool sync_commit_start(struct sync *s, struct decide_output *d);
+void sync_set_file(struct sync *s, enum sync_file_state f, const char *problem);
+/* Tell what a step did. */
+void sync_tell(struct sync *s, const struct settings_event *events);
+/* A bulk deletion is held for a while only. */
+void sync_arm_held(struct sync *s);

@@ -1,0 +1,270 @@
+/* One run: the file is read, a step decided. What is half written is looked at again a
+ * few times before it is believed.
+ *
+ * happy path: read, decide, commit (sync_commit.c), settled
+ * failure modes: no file (a moment's patience, then made anew), blank or not valid
+ * (looked at again after 20, 40, 80, 160, 320 ms; then left alone), unreadable, base or
+ * policy that cannot be used: nothing is written, what is to be done is done when it can
+ * be */
+#include "sessiond/sidecar/sync_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "sessiond/sidecar/events.h"
+#include "sessiond/sidecar/metrics.h"
+
+enum {
+	SYNC_RUNGS = 5,
+	SYNC_RUNGS_MISSING = 2, /* a file that is gone is made again sooner */
+	SYNC_TEXT_MAX = RECORD_FIELD_MAX,
+	SYNC_UNREADABLE_MS = 2000,
+};
+
+static const int64_t sync_rung_ms[SYNC_RUNGS] = {20, 20, 40, 80, 160};
+
+void sync_set_file(struct sync *s, enum sync_file_state f, const char *problem)
+{
+	if (f != s->file) {
+		s->file_since_unix_ms = clock_unix_ms();
+		if (s->file == SYNC_FILE_INVALID && f == SYNC_FILE_OK)
+			log_event(EV_settings_valid, LF_NONE);
+	}
+	s->file = f;
+	snprintf(s->problem, sizeof(s->problem), "%s", problem);
+	metric_set(M_file_ok, f == SYNC_FILE_OK);
+}
+
+/* patience */
+
+static bool sync_is_blank(const struct sync *s)
+{
+	for (size_t i = 0; i < s->text.n; i++) {
+		if (!strchr(" \t\r\n", s->text.data[i]))
+			return false;
+	}
+	return true;
+}
+
+/* True: it is looked at again soon, and nothing is done until then. */
+static bool sync_wait(struct sync *s, unsigned n_rungs, const char *what)
+{
+	if (!slice_eq(buf_slice(&s->trouble), buf_slice(&s->text))) {
+		buf_reset(&s->trouble);
+		buf_add_slice(&s->trouble, buf_slice(&s->text));
+		s->rung = 0;
+	}
+	if (!s->ran || s->rung >= n_rungs)
+		return false;
+	loop_timer_start(s->ladder, sync_rung_ms[s->rung++], 0);
+	sync_set_file(s, SYNC_FILE_SETTLING, what);
+	return true;
+}
+
+static void sync_calm(struct sync *s)
+{
+	buf_reset(&s->trouble);
+	s->rung = 0;
+}
+
+/* reading */
+
+static bool sync_read(struct sync *s)
+{
+	const struct path_route *route;
+	struct err e = ERR_NULL;
+	int r = lookout_route(s->lookout, &route, &e);
+
+	s->made = false;
+	if (!r) {
+		r = lookout_read(s->lookout, SYNC_TEXT_MAX, &s->text, &s->look);
+		if (r)
+			err_set(&e, r, "%s: %s", route->real, strerror(-r));
+	}
+	if (!r)
+		return true;
+	if (s->file != SYNC_FILE_UNREADABLE)
+		log_event(EV_settings_unreadable, LF("detail", e.text));
+	sync_set_file(s, SYNC_FILE_UNREADABLE, e.text);
+	loop_timer_start(s->retry, SYNC_UNREADABLE_MS, 0);
+	return false;
+}
+
+/* deciding */
+
+/* There is a point in deciding anything: what the file should say is known, in part at
+ * least. */
+static bool sync_knows(const struct sync *s)
+{
+	if (record_get(&s->last, RECORD_TEXT).p)
+		return true;
+	return s->base_known && (s->plain || s->overrides_known);
+}
+
+static bool sync_can_post(const struct sync *s)
+{
+	return s->online && !s->need_overrides &&
+	       (s->plain ? s->base_known : s->overrides_known);
+}
+
+static struct slice sync_known(bool have, const struct buf *b)
+{
+	return have ? (struct slice){buf_cstr(b), b->n} : SLICE_NULL;
+}
+
+static int sync_decide(struct sync *s, struct decide_output *d, struct err *e)
+{
+	struct id op = id_make("op_"), wait = id_make("w_");
+	struct slice file = {buf_cstr(&s->text), s->text.n};
+	/* While an upload is under way nobody can say whether the server has it. */
+	bool use_server = s->have_server && !record_get(&s->last, RECORD_POST).p;
+	struct decide_input in = {.last = &s->last,
+	    .file = s->look.exists ? &file : NULL,
+	    .base = sync_known(s->have_base, &s->base),
+	    .policy = sync_known(s->have_policy, &s->policy),
+	    .server = sync_known(use_server, &s->server),
+	    .base_tag = slice_of(s->base_tag),
+	    .server_tag = slice_of(s->server_tag),
+	    .plain = s->plain,
+	    .bulk = s->answers[DECIDE_WAIT_BULK],
+	    .first = s->answers[DECIDE_WAIT_FIRST],
+	    .op_id = sync_can_post(s) ? op.s : NULL,
+	    .wait_id = wait.s,
+	    .now_unix_ms = clock_unix_ms()};
+
+	s->used_server = use_server;
+	metric_inc(M_steps);
+	return decide(&in, d, e);
+}
+
+static void sync_not_valid(struct sync *s, const struct settings_output *plan)
+{
+	char text[SYNC_PROBLEM_MAX];
+	enum sync_file_state f =
+	    plan->state == SETTINGS_INVALID ? SYNC_FILE_INVALID : SYNC_FILE_TOO_LARGE;
+	bool news = s->file != f || s->line != plan->doc.error.line ||
+		    s->column != plan->doc.error.column;
+
+	snprintf(text, sizeof(text), "line %u, column %u: %s", plan->doc.error.line,
+	    plan->doc.error.column, plan->doc.error.message);
+	if (sync_wait(s, SYNC_RUNGS, text))
+		return;
+	s->line = plan->doc.error.line;
+	s->column = plan->doc.error.column;
+	sync_set_file(s, f, text);
+	if (news)
+		log_event(EV_settings_invalid, LF("state", sync_file_state_name(f)),
+		    LF("detail", text));
+}
+
+/* True: the run goes on, with a worker. */
+static bool sync_act(struct sync *s, struct decide_output *d, int r, const struct err *e)
+{
+	if (r) {
+		if (s->file != SYNC_FILE_UNUSABLE || strcmp(s->problem, e->text) != 0)
+			log_event(EV_settings_unusable, LF("detail", e->text));
+		sync_set_file(s, SYNC_FILE_UNUSABLE, e->text);
+		return false;
+	}
+	if (d->plan.state != SETTINGS_OK) {
+		sync_not_valid(s, &d->plan);
+		return false;
+	}
+	if (d->plan.edit_failed) {
+		log_event(EV_settings_edit_failed, LF_NONE);
+		sync_set_file(s, SYNC_FILE_UNUSABLE, "the edited text does not verify");
+		return false;
+	}
+	if (s->look.exists && d->write && sync_is_blank(s) &&
+	    sync_wait(s, SYNC_RUNGS, "blank"))
+		return false;
+	sync_calm(s);
+	for (size_t i = 0; i < DECIDE_WAIT_N_; i++)
+		s->answers[i] = DECIDE_NOTHING;
+	sync_tell(s, d->plan.events);
+	return sync_commit_start(s, d);
+}
+
+/* Nobody has said yet what the file should hold: there is one all the same, so that the
+ * editor can start and watch it. What is in it later that is not from the server is the
+ * user's. */
+static bool sync_make_empty(struct sync *s)
+{
+	static const char none[] = "{\"set\":{},\"del\":[]}";
+	struct decide_output d = {.write = true};
+	bool begun;
+
+	if (s->look.exists) {
+		sync_set_file(
+		    s, SYNC_FILE_UNTOUCHED, "the server has not been heard of yet");
+		return false;
+	}
+	record_set(&d.next, RECORD_TEXT, SLICE_LIT("{}\n"));
+	record_set(&d.next, RECORD_BASE, SLICE_LIT("{}"));
+	record_set(&d.next, RECORD_OVERRIDES, slice_of(none));
+	record_set(&d.next, RECORD_SERVER, slice_of(none));
+	s->used_server = false;
+	begun = sync_commit_start(s, &d);
+	decide_output_deinit(&d);
+	return begun;
+}
+
+static bool sync_step(struct sync *s)
+{
+	struct decide_output d;
+	struct err e = ERR_NULL;
+	int64_t read_us;
+	bool begun;
+	int r;
+
+	if (!sync_read(s))
+		return false;
+	read_us = clock_mono_us();
+	if (s->file_since_us)
+		metric_observe_us(M_event_to_read, read_us - s->file_since_us);
+	if (!sync_knows(s))
+		return sync_make_empty(s);
+	if (!s->look.exists && sync_wait(s, SYNC_RUNGS_MISSING, "there is none"))
+		return false;
+	r = sync_decide(s, &d, &e);
+	s->planned_us = clock_mono_us();
+	metric_observe_us(M_read_to_planned, s->planned_us - read_us);
+	begun = sync_act(s, &d, r, &e);
+	decide_output_deinit(&d);
+	return begun;
+}
+
+void sync_run_end(struct sync *s)
+{
+	bool again = s->again;
+
+	s->ran = true;
+	s->again = false;
+	if (s->closing) {
+		sync_close(s, s->closed_cb, s->closed_data);
+		return;
+	}
+	if (again)
+		sync_run(s);
+	else
+		s->c.settled(s->c.data);
+}
+
+void sync_run(struct sync *s)
+{
+	if (!s->started || s->closing)
+		return;
+	if (s->commit) {
+		s->again = true;
+		return;
+	}
+	sync_take_news(s);
+	s->file_since_us = s->next_file_us;
+	s->server_since_us = s->next_server_us;
+	s->next_file_us = s->next_server_us = 0;
+	loop_timer_stop(s->ladder);
+	if (!sync_step(s))
+		sync_run_end(s);
+}
