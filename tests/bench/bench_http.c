@@ -211,18 +211,19 @@ static void bench_requests(uint16_t port)
 {
 	int fd = dial_bare(port);
 	size_t n_answer = answer_length(fd);
-	char deep[N_DEEP * sizeof(get_request)] = "";
+	struct buf deep = BUF_NULL(N_DEEP * sizeof(get_request));
 	int64_t begin_us;
 
 	bench_rounds("GET, keep-alive", fd, slice_of(get_request), n_answer);
 	for (size_t i = 0; i < N_DEEP; i++)
-		strcat(deep, get_request);
+		buf_adds(&deep, get_request);
 	begin_us = clock_mono_us();
 	for (size_t i = 0; i < N_REQUESTS; i += N_DEEP) {
-		write_n(fd, deep, strlen(deep));
+		write_n(fd, deep.data, deep.n);
 		read_n(fd, n_answer * N_DEEP);
 	}
 	print_rate("GET, 64 pipelined", N_REQUESTS, clock_mono_us() - begin_us, 0);
+	buf_deinit(&deep);
 	close(fd);
 	begin_us = clock_mono_us();
 	for (size_t i = 0; i < N_CONNECTS; i++) {

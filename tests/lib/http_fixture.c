@@ -220,6 +220,17 @@ bool http_fixture_run_n(struct http_fixture *f, const size_t *counter, size_t n)
 	return run_until_n(f->loop, counter, n, HTTP_FIXTURE_LIMIT_MS);
 }
 
+const char *http_fixture_url(
+    const char *scheme, const char *host, uint16_t port, const char *path)
+{
+	static char urls[4][256];
+	static size_t next;
+	char *url = urls[next++ % ARRAY_LEN(urls)];
+
+	snprintf(url, sizeof(urls[0]), "%s://%s:%u%s", scheme, host, port, path);
+	return url;
+}
+
 /* raw client */
 
 void raw_open_at(struct raw *r, struct http_fixture *f, const char *address)
@@ -395,7 +406,7 @@ int raw_answer(struct raw *r, char *head, size_t n_head, char *body, size_t n_bo
 		body[len] = '\0';
 	}
 	buf_consume(&r->in, n + len);
-	return atoi(head + 9);
+	return (int)strtol(head + 9, NULL, 10);
 }
 
 int raw_status(struct raw *r, const char *request)

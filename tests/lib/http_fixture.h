@@ -84,5 +84,9 @@ void raw_listen(struct raw_listener *l, struct http_fixture *f);
 void raw_accept(struct raw_listener *l, struct raw *out);
 void raw_unlisten(struct raw_listener *l);
 
+/* Valid until the fourth call after this one. */
+const char *http_fixture_url(
+    const char *scheme, const char *host, uint16_t port, const char *path);
+
 bool http_fixture_run(struct http_fixture *f, const bool *flag);
 bool http_fixture_run_n(struct http_fixture *f, const size_t *counter, size_t n);

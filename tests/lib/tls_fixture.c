@@ -60,7 +60,7 @@ void tls_fixture_renew(struct tls_fixture *t)
 
 void tls_fixture_init(struct tls_fixture *t)
 {
-	strcpy(t->dir, "/tmp/zedbus-tls-XXXXXX");
+	snprintf(t->dir, sizeof(t->dir), "/tmp/zedbus-tls-XXXXXX");
 	must(mkdtemp(t->dir));
 	snprintf(t->cert_path, sizeof(t->cert_path), "%s/cert.pem", t->dir);
 	snprintf(t->key_path, sizeof(t->key_path), "%s/key.pem", t->dir);
