@@ -95,6 +95,7 @@ static int host_session_url(struct runner *r, struct err *e)
 	    memchr(host, '@', (size_t)(end - host)))
 		return err_set(e, ERROR_INVALID,
 		    "--session-url: \"%.120s\" is not http[s]://HOST[:PORT]", url);
+	snprintf(r->session_url, sizeof r->session_url, "%.*s", (int)(end - url), url);
 	bracketed = host[0] == '[';
 	if (memchr(bracketed ? memchr(host, ']', (size_t)(end - host)) : host, ':',
 		bracketed ? (size_t)(end - strchr(host, ']')) : (size_t)(end - host)))

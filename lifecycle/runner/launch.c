@@ -70,7 +70,7 @@ static void launch_env_companion(const struct workload *w, int task, struct strm
 	char port[8];
 
 	snprintf(port, sizeof port, "%u", w->tasks[task].port);
-	strmap_put(env, "HELIX_API_URL", w->runner->conf->session_url);
+	strmap_put(env, "HELIX_API_URL", w->runner->session_url);
 	strmap_put(env, "USER_API_TOKEN", w->token ? w->token : "none");
 	strmap_put(env, "SETTINGS_SYNC_PORT", port);
 }

@@ -169,7 +169,7 @@ static int runner_start(struct daemon *d, struct err *e)
 	r->exit_timer = loop_timer_new(r->loop, runner_on_exit_timer, r);
 	r->fetch = fetch_new(r->loop, r->conf->session_ca, false);
 	r->sessions = sessions_new(r->loop, r->fetch,
-	    &(struct sessions_conf){r->conf->session_url, r->conf->session_token_file});
+	    &(struct sessions_conf){r->session_url, r->conf->session_token_file});
 	code = runner_host_init(r, e);
 	code = code ? code : agent_new(r, &r->agent, e);
 	if (code)

@@ -42,7 +42,8 @@ struct runner {
 	char state_dir[PATH_MAX]; /* absolute */
 	int state_lock_fd, instances_dir_fd, locks_dir_fd;
 	char shim_path[PATH_MAX];
-	char helix_url[256]; /* host:port of sessiond */
+	char session_url[256]; /* sessiond, without a trailing slash */
+	char helix_url[256];   /* its host:port */
 	bool helix_tls;
 	struct uid_range uids;
 	struct limits limits;

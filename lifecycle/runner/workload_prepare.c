@@ -72,7 +72,8 @@ static void prepare_wait(struct prepare *p, const char *why)
 
 	random_bytes(&random, sizeof random);
 	loop_timer_start(p->retry, backoff_next_ms(&p->backoff, random), 0);
-	if (!sup_set_detail(&w->sup, why))
+	/* A companion to be started again says nothing about the instance. */
+	if (w->sup.phase != SUP_PREPARING || !sup_set_detail(&w->sup, why))
 		return;
 	log_event(EV_instance_waits, LF("instance", w->key), LF("detail", why));
 	workload_report(w);
@@ -238,7 +239,7 @@ static void prepare_decide(struct prepare *p)
 		prepare_wait(p, "its spec is not stored yet");
 		return;
 	}
-	if (w->sup.state != STATE_STARTING)
+	if (w->sup.phase == SUP_PREPARING && w->sup.state != STATE_STARTING)
 		workload_note_starting(w);
 	prepare_token(p);
 }

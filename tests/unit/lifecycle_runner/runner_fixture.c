@@ -595,6 +595,8 @@ int rf_teardown(void **state)
 		printf("kept %s\n", f->dir);
 	rf_check_log(f);
 	runner_info_deinit(&f->info);
+	if (f->cleanup)
+		f->cleanup(f);
 	store_fixture_close(&f->store);
 	nats_fixture_deinit(&f->store.bus.broker);
 	if (!getenv("RF_KEEP"))

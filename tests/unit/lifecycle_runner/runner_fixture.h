@@ -33,6 +33,9 @@ struct runner_fixture {
 	size_t n_info;
 	uint64_t fence; /* of the last placement of all */
 	bool poke;      /* something was seen */
+	void (*cleanup)(struct runner_fixture
+		*f); /* before the loop is closed, also after a failure */
+	void *cleanup_data;
 };
 
 extern char rf_tenant[];

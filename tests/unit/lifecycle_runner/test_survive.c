@@ -289,7 +289,8 @@ static void runners_killed_again_and_again_lose_and_double_nothing(void **state)
 	for (int round = 0; round < 12; round++) {
 		snprintf(name, sizeof name, "zi%d", round);
 		rf_start_simple(f, name, "plain");
-		/* At another point of the start each time: before, in the middle of, and after it. */
+		/* At another point of the start each time: before, in the middle of, and
+		 * after it. */
 		run_for(f->store.bus.loop, 20 + round * 23);
 		rf_runner_end(f, SIGKILL);
 		rf_runner_start(f);
