@@ -34,6 +34,7 @@ static bool desk_prepare(struct desk *d)
 		d->next.tenant = e->tenant;
 		d->next.instance_id = e->instance_id;
 	}
+	d->base_event_no = d->next.event_no;
 	instance_trim_outbox(&d->next, e->told);
 	d->full = d->next.n_outbox > OUTBOX_MAX - EVENTS_A_STEP;
 	if (!d->full)

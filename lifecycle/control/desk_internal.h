@@ -39,8 +39,9 @@ struct desk {
 	uint64_t asked_from;      /* of the stream, for a command before ours */
 	int next_code;            /* 0: next_seq was found */
 	uint64_t next_seq;
-	struct job *earlier;  /* the command before ours, if there is one */
-	struct instance next; /* being written */
+	struct job *earlier;    /* the command before ours, if there is one */
+	struct instance next;   /* being written */
+	uint64_t base_event_no; /* of the record it was made from */
 	struct verdict verdict;
 	struct runner *reserved; /* that the record being written places it on */
 

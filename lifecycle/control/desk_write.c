@@ -53,7 +53,6 @@ static void desk_unreserve(struct desk *d)
 static void desk_commit(struct desk *d, uint64_t revision)
 {
 	struct job *j = d->job;
-	uint64_t before = d->e->rec.event_no;
 
 	d->next.revision = revision;
 	d->n_holds++;
@@ -61,7 +60,7 @@ static void desk_commit(struct desk *d, uint64_t revision)
 	d->job = NULL;
 	d->n_tries = 0;
 	metric_inc(M_record_writes);
-	log_transitions(&d->next, before);
+	log_transitions(&d->next, d->base_event_no);
 	desk_unreserve(d);
 	mirror_put(&d->c->mirror, d->e, &d->next);
 	instance_deinit(&d->next);
