@@ -304,12 +304,12 @@ static int prepare(struct decision *d)
 	return 0;
 }
 
-static void remember(struct decision *d)
+/* What the server has, as it counts from now on. */
+static void remember_server(struct decision *d)
 {
 	const struct decide_input *in = d->in;
 	struct record *next = &d->out->next;
 
-	record_set(next, RECORD_TEXT, d->out->plan.text);
 	if (in->base.p) {
 		record_set(next, RECORD_BASE, in->base);
 		record_set(next, RECORD_BASE_TAG, in->base_tag);
@@ -320,6 +320,12 @@ static void remember(struct decision *d)
 		record_set(next, RECORD_SERVER, in->server);
 		record_set(next, RECORD_SERVER_TAG, in->server_tag);
 	}
+}
+
+static void remember(struct decision *d)
+{
+	record_set(&d->out->next, RECORD_TEXT, d->out->plan.text);
+	remember_server(d);
 	remember_overrides(d, RECORD_OVERRIDES, &d->out->plan.overrides);
 	remember_held(d);
 	if (!d->last.p)
@@ -393,7 +399,9 @@ int decide(const struct decide_input *in, struct decide_output *out, struct err 
 
 	*out = (struct decide_output){0};
 	record_copy(&out->next, in->last);
-	if (!nothing_new(in)) {
+	if (nothing_new(in)) {
+		remember_server(&d);
+	} else {
 		r = prepare(&d);
 		if (!r)
 			r = plan(&d);
