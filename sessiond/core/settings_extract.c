@@ -278,6 +278,8 @@ static bool on_emptied(struct settings_step *s, const struct settings_at *at)
 		entry_removed(s, at);
 		return false;
 	}
+	if (hit->cls == POLICY_HELIX_OWNED && settings_locality(s, at) == LOCAL_REJECTED)
+		settings_event_add(s, "rejected", settings_path(s, 0), "helix-owned");
 	if (s->counting || s->holding || jval_is_tree(at->base) ||
 	    hit->cls == POLICY_PROTECTED || hit->cls == POLICY_HELIX_OWNED)
 		return true;

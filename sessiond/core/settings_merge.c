@@ -131,7 +131,7 @@ static bool keep_empty(struct settings_step *s, const struct frame *f)
 	if (!jval_is_object(at->file))
 		return false;
 	/* emptied by the user, and left standing */
-	if (at->base)
+	if (jval_is_tree(at->base))
 		return true;
 	/* a profile is not lost because what was in it may not be */
 	if ((n == 2 || (n == 3 && slice_is(path[2], "settings"))) &&
