@@ -99,11 +99,9 @@ static bool limits_own_dir(const char *controller, char out[static PATH_MAX])
 
 static bool limits_make_ours(const char *own, const char *id, char out[static PATH_MAX])
 {
-	snprintf(out, PATH_MAX, "%s/zed-runner-%s", own, id);
-	if (mkdir(out, 0755) == 0 || errno == EEXIST) {
-		if (access(out, W_OK) == 0)
-			return true;
-	}
+	if (snprintf(out, PATH_MAX, "%s/zed-runner-%s", own, id) < PATH_MAX &&
+	    (mkdir(out, 0755) == 0 || errno == EEXIST) && access(out, W_OK) == 0)
+		return true;
 	out[0] = '\0';
 	return false;
 }

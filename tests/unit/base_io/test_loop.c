@@ -235,7 +235,8 @@ static int in_child(void (*fn)(void), int signum)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		freopen("/dev/null", "w", stderr);
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(41);
 		dup2(ready[1], STDOUT_FILENO);
 		fn();
 		_exit(42);
