@@ -1,4 +1,5 @@
 /* happy path: dial_start, lookup (skipped for numeric addresses), connect, callback
+ *
  * failure modes: unknown name; every address refuses (the last one's error is told);
  * cancelled in any phase: a lookup under way cannot be stopped, so the object outlives
  * the cancel until it returns */

@@ -2,6 +2,7 @@
  *
  * happy path: HEAD, (BODY,) HANDLING, HEAD ...; HANDLING, STREAM, HEAD; HANDLING, WS; at
  * the end FLUSH, LINGER, CLOSED
+ *
  * failure modes: malformed or oversized input (refused, FLUSH); too slow (408, FLUSH);
  * the peer leaves (what hangs on the connection is told, CLOSED) */
 #include "base/io/http_internal.h"

@@ -4,8 +4,10 @@
  *
  * happy path: listen, accept; before each wait of the loop the flusher lets every
  * connection that has something to send or to go on with do so; close: every connection
- * ends, then the handles, then closed_cb failure modes: out of descriptors (accepting
- * rests for a moment); a peer that hinders the close (dropped) */
+ * ends, then the handles, then closed_cb
+ *
+ * failure modes: out of descriptors (accepting rests for a moment); a peer that hinders
+ * the close (dropped) */
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -1,9 +1,11 @@
 /* WebSockets of the server.
  *
- * happy path: accept, opened, messages both ways, one side sends a close frame, the other
- * answers it, closed failure modes: malformed frames or too much in them (close frame
- * with the code, closed with 1006); nothing heard for too long, peer gone, close frame
- * not answered (dropped, closed with 1006); peer reads too slowly (1008) */
+ * happy path: accept, opened, messages both ways, one side sends a close frame, the
+ * other answers it, closed
+ *
+ * failure modes: malformed frames or too much in them (close frame with the code, closed
+ * with 1006); nothing heard for too long, peer gone, close frame not answered (dropped,
+ * closed with 1006); peer reads too slowly (1008) */
 #include "base/io/http_internal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* happy path: open, readable, read, write, flush, close
+ *
  * failure modes: the peer resets (a read, a flush or the poll itself says so), the peer
  * stops reading (the queue grows; its bound is the owner's) */
 #include "base/io/sock.h"

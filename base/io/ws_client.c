@@ -1,81 +1,20 @@
-/* WebSocket connections to a server, over the same socket and frame code as the server's.
+/* WebSocket connections to a server, over the same socket and frame code as the
+ * server's.
  *
  * happy path: DIALLING, HANDSHAKE, OPEN, CLOSING (our close frame is out), GONE
+ *
  * failure modes: no connection, certificate refused, handshake refused or malformed or
  * too slow, malformed frames, silence, peer gone: closed() once, from the flusher, never
  * from inside a call of the application */
-#include "base/io/ws_client.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/io/dial.h"
-#include "base/io/http_head.h"
-#include "base/io/sock.h"
 #include "base/io/tls.h"
-#include "base/io/ws_codec.h"
-#include "base/io/ws_handshake.h"
-#include "base/wheel.h"
-
-enum {
-	WS_READ_BYTES = 64 * 1024,
-	WS_READS_A_TURN = 4,
-	WS_IN_MAX_BYTES = HTTP_HEAD_MAX_BYTES + WS_READ_BYTES,
-	WS_DEFAULT_MAX_BYTES = 16 * 1024 * 1024,
-	WS_CONTROL_QUEUE_BYTES = 64 * 1024,
-	WS_HANDSHAKE_MS = 10 * 1000,
-	WS_CLOSE_MS = 5000,
-	WS_TICK_MS = 50,
-	WS_WHY_MAX = 160,
-};
-
-enum ws_client_state {
-	WS_DIALLING,
-	WS_HANDSHAKE,
-	WS_OPEN,
-	WS_CLOSING,
-	WS_GONE, /* closed() is owed, or was called and libuv lets go */
-};
-
-struct ws_client_ctx {
-	struct loop *loop;
-	struct ssl_ctx_st *tls;
-	uv_prepare_t flusher; /* active while a connection is dirty */
-	struct loop_timer *ticker;
-	struct wheel wheel;
-	struct list clients; /* struct ws_client.link */
-	struct list dirty;   /* struct ws_client.dirty */
-	bool closing;
-	loop_task_cb *closed_cb;
-	void *closed_data;
-	char rdbuf[WS_READ_BYTES];
-};
-
-struct ws_client {
-	struct ws_client_ctx *ctx;
-	struct list_link link, dirty;
-	struct ws_client_conf conf;
-	struct ws_url *url; /* until the handshake is sent */
-	char *bearer;
-	enum ws_client_state state;
-	struct wheel_timer deadline;
-	bool has_sock, wants_drained;
-	struct sock sock;
-	struct dial *dial; /* while dialling */
-	char key[WS_KEY_MAX];
-	struct buf in;
-	size_t in_scanned;
-	struct ws_decoder decoder;
-	int64_t last_heard_mono_ms;
-	int code, status;
-	char why[WS_WHY_MAX];
-};
+#include "base/io/ws_client_internal.h"
 
 /* end */
-
-static void ctx_maybe_closed(struct ws_client_ctx *c);
 
 static void client_free(struct ws_client *w)
 {
@@ -87,7 +26,7 @@ static void client_free(struct ws_client *w)
 	buf_deinit(&w->in);
 	ws_decoder_deinit(&w->decoder);
 	free(w);
-	ctx_maybe_closed(c);
+	ws_client_ctx_maybe_closed(c);
 }
 
 static void client_on_sock_closed(uv_handle_t *h)
@@ -95,10 +34,7 @@ static void client_on_sock_closed(uv_handle_t *h)
 	client_free(h->data);
 }
 
-static void client_touch(struct ws_client *w);
-
-/* The connection is over; closed() comes from the flusher. */
-static void client_end(struct ws_client *w, int code, const char *why)
+void ws_client_end(struct ws_client *w, int code, const char *why)
 {
 	if (w->state == WS_GONE)
 		return;
@@ -110,10 +46,10 @@ static void client_end(struct ws_client *w, int code, const char *why)
 	if (w->dial)
 		dial_cancel(w->dial);
 	w->dial = NULL;
-	client_touch(w);
+	ws_client_touch(w);
 }
 
-static void client_let_go(struct ws_client *w)
+void ws_client_let_go(struct ws_client *w)
 {
 	if (w->conf.closed)
 		w->conf.closed(w->conf.data, w->code, w->status, w->why);
@@ -123,27 +59,7 @@ static void client_let_go(struct ws_client *w)
 		client_free(w);
 }
 
-/* clock */
-
-static void ctx_on_tick(struct loop_timer *t, void *data)
-{
-	struct ws_client_ctx *c = data;
-
-	wheel_turn(&c->wheel, clock_mono_ms());
-	if (c->wheel.n_armed == 0)
-		loop_timer_stop(t);
-}
-
-static void client_deadline(struct ws_client *w, int64_t delay_ms)
-{
-	struct ws_client_ctx *c = w->ctx;
-
-	if (!loop_timer_armed(c->ticker) && !c->wheel.turning) {
-		wheel_turn(&c->wheel, clock_mono_ms());
-		loop_timer_start(c->ticker, WS_TICK_MS, WS_TICK_MS);
-	}
-	wheel_arm(&c->wheel, &w->deadline, delay_ms);
-}
+/* time */
 
 static void client_on_deadline(struct wheel_timer *t)
 {
@@ -151,13 +67,13 @@ static void client_on_deadline(struct wheel_timer *t)
 	int64_t silent_ms = clock_mono_ms() - w->last_heard_mono_ms;
 
 	if (w->state == WS_CLOSING)
-		client_end(w, w->code, "the close frame was not answered");
+		ws_client_end(w, w->code, "the close frame was not answered");
 	else if (w->state != WS_OPEN)
-		client_end(w, WS_ABNORMAL, "no handshake in the time given");
+		ws_client_end(w, WS_ABNORMAL, "no handshake in the time given");
 	else if (silent_ms < w->conf.silence_timeout_ms)
-		client_deadline(w, w->conf.silence_timeout_ms - silent_ms);
+		ws_client_deadline(w, w->conf.silence_timeout_ms - silent_ms);
 	else
-		client_end(w, WS_ABNORMAL, "nothing was heard for too long");
+		ws_client_end(w, WS_ABNORMAL, "nothing was heard for too long");
 }
 
 /* Reading or writing has come to an end with @r, as sock_read says it. */
@@ -166,18 +82,18 @@ static void client_on_end(struct ws_client *w, ssize_t r)
 	const char *refusal = w->sock.tls ? tls_refusal(w->sock.tls) : NULL;
 
 	if (refusal)
-		client_end(w, WS_ABNORMAL, refusal);
+		ws_client_end(w, WS_ABNORMAL, refusal);
 	else if (r == -EPROTO)
-		client_end(w, WS_ABNORMAL, "the TLS handshake failed");
+		ws_client_end(w, WS_ABNORMAL, "the TLS handshake failed");
 	else if (r < 0)
-		client_end(w, WS_ABNORMAL, strerror((int)-r));
+		ws_client_end(w, WS_ABNORMAL, strerror((int)-r));
 	else
-		client_end(w, WS_ABNORMAL, "the server ended the connection");
+		ws_client_end(w, WS_ABNORMAL, "the server ended the connection");
 }
 
 /* output */
 
-static void client_flush(struct ws_client *w)
+void ws_client_flush(struct ws_client *w)
 {
 	int r = sock_flush(&w->sock);
 
@@ -190,31 +106,6 @@ static void client_flush(struct ws_client *w)
 		if (w->conf.drained)
 			w->conf.drained(w->conf.data);
 	}
-}
-
-static void ctx_on_flush(uv_prepare_t *h)
-{
-	struct ws_client_ctx *c = h->data;
-	struct list_link *link;
-
-	while ((link = list_pop(&c->dirty))) {
-		struct ws_client *w = list_entry(link, struct ws_client, dirty);
-
-		if (w->state == WS_GONE)
-			client_let_go(w);
-		else if (w->has_sock)
-			client_flush(w);
-	}
-	uv_prepare_stop(h);
-}
-
-static void client_touch(struct ws_client *w)
-{
-	if (list_linked(&w->dirty))
-		return;
-	list_push(&w->ctx->dirty, &w->dirty);
-	if (w->ctx->dirty.n == 1)
-		uv_prepare_start(&w->ctx->flusher, ctx_on_flush);
 }
 
 static void client_write_frame(
@@ -232,7 +123,7 @@ static void client_write_frame(
 		memcpy(p, payload.p, payload.n);
 		ws_mask(p, payload.n, mask, 0);
 	}
-	client_touch(w);
+	ws_client_touch(w);
 }
 
 static void client_write_close(struct ws_client *w, int code, const char *reason)
@@ -249,7 +140,7 @@ static void client_answer_close(struct ws_client *w, int send, int code, const c
 	if (w->state == WS_OPEN)
 		client_write_close(w, send, NULL);
 	sock_flush(&w->sock);
-	client_end(w, code, why);
+	ws_client_end(w, code, why);
 }
 
 /* input */
@@ -268,7 +159,7 @@ static bool client_on_item(
 			client_write_frame(w, WS_OP_PONG, item->payload);
 		if (w->sock.n_out <= w->conf.queue_max_bytes + WS_CONTROL_QUEUE_BYTES)
 			return true;
-		client_end(w, WS_ABNORMAL, "it pings and does not read");
+		ws_client_end(w, WS_ABNORMAL, "it pings and does not read");
 		return false;
 	case WS_EVENT_PONG:
 		return true;
@@ -306,20 +197,20 @@ static void client_on_answer(struct ws_client *w, size_t n_head)
 	const char *why;
 
 	if (http_head_parse_answer(w->in.data, n_head, &head, &e)) {
-		client_end(w, WS_ABNORMAL, e.text);
+		ws_client_end(w, WS_ABNORMAL, e.text);
 		return;
 	}
 	why = ws_handshake_check(&head, w->key);
 	w->status = why ? head.status : 0;
 	http_head_deinit(&head);
 	if (why) {
-		client_end(w, WS_ABNORMAL, why);
+		ws_client_end(w, WS_ABNORMAL, why);
 		return;
 	}
 	w->state = WS_OPEN;
 	wheel_cancel(&w->ctx->wheel, &w->deadline);
 	if (w->conf.silence_timeout_ms > 0)
-		client_deadline(w, w->conf.silence_timeout_ms);
+		ws_client_deadline(w, w->conf.silence_timeout_ms);
 	if (w->conf.opened)
 		w->conf.opened(w->conf.data);
 	if (w->state != WS_GONE)
@@ -337,7 +228,8 @@ static void client_on_handshake(struct ws_client *w, const char *p, size_t n)
 	if (n_head > 0)
 		client_on_answer(w, (size_t)n_head);
 	else if (n_head < 0 || w->in.n > HTTP_HEAD_MAX_BYTES)
-		client_end(w, WS_ABNORMAL, "the answer's head is malformed or too long");
+		ws_client_end(
+		    w, WS_ABNORMAL, "the answer's head is malformed or too long");
 }
 
 static void client_send_handshake(struct ws_client *w)
@@ -351,7 +243,7 @@ static void client_send_handshake(struct ws_client *w)
 	free(w->url);
 	w->url = NULL;
 	w->state = WS_HANDSHAKE;
-	client_touch(w);
+	ws_client_touch(w);
 }
 
 /* input and events */
@@ -393,9 +285,9 @@ static void client_on_poll(uv_poll_t *h, int status, int events)
 	if (status < 0 || (events & UV_READABLE) || w->sock.tls_wants_write)
 		client_read(w); /* after a reset it says what happened */
 	if (status < 0)
-		client_end(w, WS_ABNORMAL, "the connection was reset");
+		ws_client_end(w, WS_ABNORMAL, "the connection was reset");
 	if (w->state != WS_GONE && ((events & UV_WRITABLE) || w->sock.tls_wants_read))
-		client_flush(w);
+		ws_client_flush(w);
 }
 
 static void client_on_dialled(void *data, int fd, const char *why)
@@ -406,13 +298,13 @@ static void client_on_dialled(void *data, int fd, const char *why)
 
 	w->dial = NULL;
 	if (fd < 0) {
-		client_end(w, WS_ABNORMAL, why);
+		ws_client_end(w, WS_ABNORMAL, why);
 		return;
 	}
 	tls = w->url->tls ? tls_connect(w->ctx->tls, w->url->addr.host) : NULL;
 	r = sock_open(&w->sock, loop_uv(w->ctx->loop), fd, tls, client_on_poll);
 	if (r) {
-		client_end(w, WS_ABNORMAL, strerror(-r));
+		ws_client_end(w, WS_ABNORMAL, strerror(-r));
 		return;
 	}
 	w->sock.poll.data = w;
@@ -471,7 +363,7 @@ int ws_client_connect(struct ws_client_ctx *c, const struct ws_client_conf *conf
 	w->conf = *conf;
 	client_init(w);
 	list_push(&c->clients, &w->link);
-	client_deadline(w, w->conf.handshake_timeout_ms);
+	ws_client_deadline(w, w->conf.handshake_timeout_ms);
 	w->dial = dial_start(
 	    c->loop, w->url->addr.host, w->url->addr.port, client_on_dialled, w);
 	*out = w;
@@ -500,67 +392,10 @@ void ws_client_close(struct ws_client *w, int code, const char *reason)
 	if (w->state == WS_GONE || (w->state == WS_CLOSING && code != 0))
 		return;
 	if (w->state != WS_OPEN || code == 0) {
-		client_end(w, code ? code : WS_ABNORMAL, "closed by ourselves");
+		ws_client_end(w, code ? code : WS_ABNORMAL, "closed by ourselves");
 		return;
 	}
 	client_write_close(w, code, reason);
 	w->state = WS_CLOSING;
-	client_deadline(w, WS_CLOSE_MS);
-}
-
-/* context */
-
-int ws_client_ctx_new(struct loop *l, const char *ca_file, bool skip_verify,
-    struct ws_client_ctx **out, struct err *e)
-{
-	struct ws_client_ctx *c = calloc(1, sizeof(*c));
-	int r;
-
-	must(c);
-	r = tls_client_new(ca_file, skip_verify, &c->tls, e);
-	if (r) {
-		free(c);
-		return r;
-	}
-	c->loop = l;
-	list_init(&c->clients);
-	list_init(&c->dirty);
-	wheel_init(&c->wheel, WS_TICK_MS, clock_mono_ms());
-	c->ticker = loop_timer_new(l, ctx_on_tick, c);
-	uv_prepare_init(loop_uv(l), &c->flusher);
-	c->flusher.data = c;
-	*out = c;
-	return 0;
-}
-
-static void ctx_on_flusher_closed(uv_handle_t *h)
-{
-	struct ws_client_ctx *c = h->data;
-	loop_task_cb *cb = c->closed_cb;
-	void *data = c->closed_data;
-
-	tls_free(c->tls);
-	free(c);
-	if (cb)
-		cb(data);
-}
-
-static void ctx_maybe_closed(struct ws_client_ctx *c)
-{
-	if (!c->closing || c->clients.n > 0 || !c->ticker)
-		return;
-	c->ticker = loop_timer_free(c->ticker);
-	uv_close((uv_handle_t *)&c->flusher, ctx_on_flusher_closed);
-}
-
-void ws_client_ctx_close(struct ws_client_ctx *c, loop_task_cb *closed_cb, void *data)
-{
-	must(!c->closing);
-	c->closing = true;
-	c->closed_cb = closed_cb;
-	c->closed_data = data;
-	list_for_each (it, &c->clients)
-		client_end(list_entry(it, struct ws_client, link), WS_ABNORMAL,
-		    "closed by ourselves");
-	ctx_maybe_closed(c);
+	ws_client_deadline(w, WS_CLOSE_MS);
 }

@@ -41,7 +41,7 @@ LIBRARIES = {
     "uv.h": SHELL_FILES,
     "uv/*": SHELL_FILES,
     "nats/*": ["base/io/bus*.c", "base/io/bus_*.h", "base/io/store*.c", "tests/*"],
-    "curl/*": ["base/io/fetch*.c", "tests/*"],
+    "curl/*": ["base/io/fetch*.c", "base/io/fetch_*.h", "tests/*"],
     "cjson/*": ["base/jsn.c"],
     "uthash.h": ["base/map.c"],
     "utlist.h": [],
