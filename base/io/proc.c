@@ -31,7 +31,6 @@ struct proc {
  * @error. */
 struct proc_child {
 	const struct proc_spec *spec;
-	const sigset_t *mask; /* to be restored in the parent only */
 	volatile int error;
 	const char *volatile stage;
 };

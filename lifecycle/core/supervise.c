@@ -400,8 +400,8 @@ static void sup_on_refused(
 {
 	if (s->phase != SUP_PREPARING)
 		return;
-	if (s->tasks[SUP_MAIN].run > 0) {
-		/* It ran here before: not refused, but one more start that came to
+	if (s->tasks[SUP_MAIN].run > 0 || s->n_restart_at > 0) {
+		/* It was begun before: not refused, but one more start that came to
 		 * nothing. */
 		sup_failed(s, ev, ev->reason, ev->detail ? ev->detail : "", out);
 		return;
