@@ -1,8 +1,7 @@
 /* Peers that say anything, in any pieces, and leave at any moment, while the application
  * answers late, streams, sends, closes and aborts: nothing is used after it is gone (the
- * sanitizers see to that), and in the end nothing is left. ZEDBUS_SEED repeats a
- * run.
- */
+ * sanitizers see to that), and in the end nothing is left. ZEDBUS_SEED repeats a run,
+ * ZEDBUS_RUN_MS makes it longer. */
 #include "tests/lib/http_fixture.h"
 
 #include <stdlib.h>
