@@ -1,4 +1,4 @@
-"""A settings server for the sidecar alone: as sessiond speaks, or as Helix's own API does, and wrong when told to be."""
+"""A settings server for the sidecar alone: as sessiond speaks, or as Helix itself, and wrong when told to be."""
 import base64
 import hashlib
 import http.server
