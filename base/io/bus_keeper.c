@@ -181,6 +181,12 @@ static void link_sub_all(struct bus_link *k, natsConnection *nc)
 		link_sub_make(s, nc);
 		pthread_mutex_lock(&k->mu);
 	}
+	pthread_mutex_unlock(&k->mu);
+	/* Connected means that what others send from now on arrives: the broker has seen
+	 * the subscriptions when it answers this. Should it not, we will hear of that
+	 * soon enough. */
+	(void)natsConnection_FlushTimeout(nc, BUS_FLUSH_TIMEOUT_MS);
+	pthread_mutex_lock(&k->mu);
 	k->holding = false;
 	link_wake_locked(k);
 	pthread_mutex_unlock(&k->mu);
@@ -206,7 +212,7 @@ static void link_announce(struct bus_link *k, natsConnection *nc)
 	if (!lost) {
 		k->nc = nc;
 		k->max_payload = i->note->max_payload;
-		k->n_connects++;
+		k->i_connect = ++k->n_connects;
 		k->announced = k->holding = true;
 		link_push_locked(k, i);
 		i = NULL; /* taken by the queue */

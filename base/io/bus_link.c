@@ -317,20 +317,26 @@ static size_t link_wire_bytes(const struct bus_out *m)
 	return n;
 }
 
-static void link_break(struct bus_link *k)
+/* Connection number @i_connect must be given up, unless the keeper has done so already.
+ */
+static void link_break(struct bus_link *k, uint64_t i_connect)
 {
 	pthread_mutex_lock(&k->mu);
-	k->broken = true;
-	pthread_cond_broadcast(&k->cond);
+	if (k->announced && k->n_connects == i_connect) {
+		k->broken = true;
+		pthread_cond_broadcast(&k->cond);
+	}
 	pthread_mutex_unlock(&k->mu);
 }
 
 int bus_link_publish(struct bus_link *k, const struct bus_out *m)
 {
 	natsStatus s = NATS_OK;
+	uint64_t i_connect;
 	int r = 0;
 
 	pthread_mutex_lock(&k->nc_mu);
+	i_connect = k->i_connect;
 	if (!k->nc) {
 		r = ERROR_UNAVAILABLE;
 	} else if (link_wire_bytes(m) > k->max_payload) {
@@ -346,6 +352,6 @@ int bus_link_publish(struct bus_link *k, const struct bus_out *m)
 	}
 	pthread_mutex_unlock(&k->nc_mu);
 	if (r == ERROR_UNAVAILABLE && s != NATS_OK)
-		link_break(k);
+		link_break(k, i_connect);
 	return r;
 }

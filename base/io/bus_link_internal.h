@@ -50,6 +50,7 @@ struct bus_link {
 
 	pthread_mutex_t nc_mu; /* guards nc and what is done with it on the loop thread */
 	natsConnection *nc;    /* NULL unless usable */
+	uint64_t i_connect;    /* n_connects of nc */
 	size_t max_payload;
 };
 

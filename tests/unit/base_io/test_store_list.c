@@ -225,6 +225,8 @@ static void a_listing_ends_when_the_broker_dies(void **state)
 	assert_true(run_until(f->bus.loop, &l.done, LIMIT_MS));
 	assert_true(l.end == STORE_LIST_DONE || l.code == ERROR_UNAVAILABLE);
 	assert_true((l.end == STORE_LIST_DONE) == (l.n == 1000));
+	assert_true(f->bus.disconnected ||
+		    run_until(f->bus.loop, &f->bus.disconnected, LIMIT_MS));
 	nats_fixture_start(&f->bus.broker);
 	bus_fixture_wait(&f->bus);
 	list(&l, "KV_b", "$KV.b.>");
