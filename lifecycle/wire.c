@@ -299,7 +299,7 @@ static int take_outbox(
 		return 0;
 	if (m->n_outbox > OUTBOX_MAX)
 		return err_set(e, ERROR_INVALID, "outbox: more than %d", OUTBOX_MAX);
-	out->outbox = calloc(OUTBOX_MAX, sizeof(*out->outbox));
+	out->outbox = calloc(m->n_outbox, sizeof(*out->outbox));
 	must(out->outbox);
 	for (size_t n = 0; n < m->n_outbox; n++) {
 		int r = take_event(m->outbox[n], &out->outbox[n], e);

@@ -54,12 +54,19 @@ static void on_heartbeat(void *data, const struct bus_msg *msg)
 {
 	struct control *c = data;
 	struct heartbeat h;
+	struct err e = ERR_NULL;
 	struct slice t[SUBJECT_TOKENS_MAX];
 	size_t n = subject_split(msg->subject, t, ARRAY_LEN(t));
 
-	if (wire_heartbeat_decode(msg->data, &h, NULL) == 0 && n == 4 &&
-	    slice_is(t[3], h.runner.s))
+	int r = wire_heartbeat_decode(msg->data, &h, &e);
+
+	if (!r && (n != 4 || !slice_is(t[3], h.runner.s)))
+		r = err_set(&e, ERROR_INVALID, "runner: differs from the subject");
+	if (!r)
 		mirror_heartbeat(&c->mirror, &h, clock_boot_ms(), clock_unix_ms());
+	else if (control_may_log(c))
+		log_event(
+		    EV_heartbeat_bad, LF("subject", msg->subject), LF("detail", e.text));
 }
 
 static void on_peer(void *data, const struct bus_msg *msg)
@@ -87,8 +94,8 @@ static void on_event(void *data, const struct bus_msg *msg)
 	    !id_parse(t[3], &tenant) || !id_parse(t[4], &instance))
 		return;
 	e = mirror_find(&c->mirror, &tenant, &instance);
-	if (e && no > e->told)
-		e->told = no;
+	if (e)
+		mirror_told(e, no);
 }
 
 /* --- streams and buckets --- */

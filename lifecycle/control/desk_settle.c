@@ -121,8 +121,7 @@ static void on_event_stored(void *data, const struct store_result *r)
 		settle_fail(d, d->effect_code, d->effect_detail);
 		return;
 	}
-	if (d->e->told < d->target.event_no)
-		d->e->told = d->target.event_no;
+	mirror_told(d->e, d->target.event_no);
 	settle_done(d);
 }
 
@@ -156,8 +155,7 @@ static void settle_events(struct desk *d)
 	instance_trim_outbox(&d->target, d->e->told);
 	d->effect_code = 0;
 	if (d->target.n_outbox == 0) {
-		if (d->e->told < d->target.event_no)
-			d->e->told = d->target.event_no;
+		mirror_told(d->e, d->target.event_no);
 		settle_done(d);
 		return;
 	}
@@ -404,8 +402,7 @@ static void on_last_event(void *data, const struct store_result *r)
 		no = event_no_of(r);
 	else if (aged)
 		no = t->event_no;
-	if (no > d->e->told)
-		d->e->told = no;
+	mirror_told(d->e, no);
 	if (d->e->told >= t->event_no)
 		settle_done(d); /* the last event told: all before it was done */
 	else

@@ -5,6 +5,7 @@ EVENT(schema_kept, INFO, "A stream, bucket or the consumer has other limits than
 EVENT(schema_differs, ERROR, "A stream, bucket or the consumer exists with other settings; an operator has to decide.")
 EVENT(mirror_synced, INFO, "Records, reports and runners have been read; placement and timers work.")
 EVENT(mirror_value_bad, ERROR, "A stored value cannot be understood and is left alone.")
+EVENT(heartbeat_bad, WARN, "A heartbeat cannot be understood. Some may be left unlogged.")
 EVENT(runner_live, INFO, "A runner was heard of and can be given instances.")
 EVENT(runner_silent, WARN, "A runner has not been heard of for 30 s; its instances become UNKNOWN.")
 EVENT(runner_back, INFO, "A silent runner was heard of again.")

@@ -192,6 +192,7 @@ void mirror_put(struct mirror *m, struct entry *e, const struct instance *rec)
 	entry_unindex(m, e);
 	instance_deinit(&e->rec);
 	instance_copy(&e->rec, rec);
+	instance_trim_outbox(&e->rec, e->told);
 	if (!e->sorted)
 		sorted_add(m, e);
 	entry_index(m, e);
@@ -212,6 +213,14 @@ void entry_clear(struct mirror *m, struct entry *e)
 	free(e->report);
 	e->report = NULL;
 	m->cb.entry_changed(m->cb.data, e);
+}
+
+void mirror_told(struct entry *e, uint64_t event_no)
+{
+	if (event_no <= e->told)
+		return;
+	e->told = event_no;
+	instance_trim_outbox(&e->rec, event_no); /* no need to keep them any longer */
 }
 
 void mirror_gone(struct mirror *m, struct entry *e, uint64_t revision)

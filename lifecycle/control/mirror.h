@@ -100,6 +100,8 @@ void mirror_release(struct mirror *m, struct entry *e);
 /* Take over a record that was read or written, if it is newer; copied. */
 void mirror_put(struct mirror *m, struct entry *e, const struct instance *rec);
 
+/* Events up to @event_no are known to be published. */
+void mirror_told(struct entry *e, uint64_t event_no);
 /* The leader says that there is no record; @revision of its deletion, 0 if there never
  * was one. */
 void mirror_gone(struct mirror *m, struct entry *e, uint64_t revision);

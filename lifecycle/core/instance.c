@@ -14,7 +14,7 @@ void instance_copy(struct instance *out, const struct instance *i)
 	strmap_copy(&out->labels, &i->labels);
 	out->outbox = NULL;
 	if (i->n_outbox > 0) {
-		out->outbox = calloc(OUTBOX_MAX, sizeof(*out->outbox));
+		out->outbox = calloc(i->n_outbox, sizeof(*out->outbox));
 		must(out->outbox);
 		memcpy(out->outbox, i->outbox, i->n_outbox * sizeof(*out->outbox));
 	}
@@ -41,10 +41,8 @@ struct event *instance_add_event(
 	struct event *ev;
 
 	must(i->n_outbox < OUTBOX_MAX);
-	if (!i->outbox) {
-		i->outbox = calloc(OUTBOX_MAX, sizeof(*i->outbox));
-		must(i->outbox);
-	}
+	i->outbox = reallocarray(i->outbox, i->n_outbox + 1, sizeof(*i->outbox));
+	must(i->outbox);
 	ev = &i->outbox[i->n_outbox++];
 	*ev = (struct event){
 	    .event_no = ++i->event_no,
@@ -106,6 +104,12 @@ void instance_trim_outbox(struct instance *i, uint64_t event_no)
 		n++;
 	if (n == 0)
 		return;
+	if (n == i->n_outbox) {
+		free(i->outbox);
+		i->outbox = NULL;
+		i->n_outbox = 0;
+		return;
+	}
 	memmove(i->outbox, &i->outbox[n], (i->n_outbox - n) * sizeof(*i->outbox));
 	i->n_outbox -= n;
 }
