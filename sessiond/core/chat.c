@@ -55,7 +55,7 @@ void chat_deinit(struct chat *c)
 	while ((l = list_pop(&c->turns)))
 		turn_free(list_entry(l, struct turn, link));
 	free(c->thread_id);
-	free(c->seen);
+	seen_free(c->seen);
 	*c = (struct chat){0};
 }
 

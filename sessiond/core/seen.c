@@ -1,6 +1,8 @@
 /* Known entries of earlier turns. */
 #include "sessiond/core/seen.h"
 
+#include "base/must.h"
+
 #define FNV_BASIS UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
 
@@ -25,11 +27,39 @@ uint64_t seen_hash(struct slice s)
 	return h ^ h >> 29;
 }
 
+struct seen *seen_new(void)
+{
+	struct seen *s = calloc(1, sizeof(*s));
+
+	must(s);
+	return s;
+}
+
+void seen_clear(struct seen *s)
+{
+	free(s->v);
+	*s = (struct seen){0};
+}
+
+struct seen *seen_free(struct seen *s)
+{
+	if (s)
+		seen_clear(s);
+	free(s);
+	return NULL;
+}
+
 void seen_add(struct seen *s, struct seen_pair p)
 {
+	if (s->n == s->cap && s->cap < SEEN_MAX) {
+		s->cap = s->cap ? 2 * s->cap : 8;
+		s->v = realloc(s->v, s->cap * sizeof(*s->v));
+		must(s->v);
+		s->next = s->n;
+	}
 	s->v[s->next] = p;
-	s->next = (s->next + 1) % SEEN_MAX;
-	if (s->n < SEEN_MAX)
+	s->next = (s->next + 1) % s->cap;
+	if (s->n < s->cap)
 		s->n++;
 }
 
@@ -69,9 +99,9 @@ bool seen_has_id(const struct seen *s, const char *message_id)
 
 size_t seen_list(const struct seen *s, struct seen_pair *out)
 {
-	size_t start = (s->next + SEEN_MAX - s->n) % SEEN_MAX;
+	size_t start = s->cap ? (s->next + s->cap - s->n) % s->cap : 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		out[i] = s->v[(start + i) % SEEN_MAX];
+		out[i] = s->v[(start + i) % s->cap];
 	return s->n;
 }

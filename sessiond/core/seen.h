@@ -14,10 +14,14 @@ struct seen_pair {
 };
 
 struct seen {
-	struct seen_pair v[SEEN_MAX]; /* ring */
-	size_t n, next;
+	struct seen_pair *v; /* a ring once SEEN_MAX are in it */
+	size_t n, cap, next;
 };
 
+/* Zeroed memory is one that has seen nothing. */
+struct seen *seen_new(void);
+struct seen *seen_free(struct seen *s); /* takes NULL; returns NULL */
+void seen_clear(struct seen *s);
 uint64_t seen_hash(struct slice s);
 void seen_add(struct seen *s, struct seen_pair p);
 void seen_add_entries(struct seen *s, const struct entries *e);

@@ -136,11 +136,36 @@ static void agent_thread_hold(struct agent_thread *th, struct slice text)
 	list_push(&th->texts, &p->link);
 }
 
+static struct agent_thread *agent_thread_new(struct agent *a, const char *thread_id)
+{
+	struct agent_thread *th = calloc(1, sizeof(*th));
+
+	must(th);
+	th->a = a;
+	str_set(&th->thread_id, thread_id);
+	list_init(&th->texts);
+	list_push(&a->pending, &th->link);
+	return th;
+}
+
+/* What was held, now that it can be understood. The agent may go while it is heard. */
+static void agent_thread_replay(struct agent_thread *th)
+{
+	struct list_link *l;
+
+	while (th->a && (l = list_pop(&th->texts))) {
+		struct pending_text *p = list_entry(l, struct pending_text, link);
+
+		agent_on_message(th->a, (struct slice){p->text, p->n});
+		free(p->text);
+		free(p);
+	}
+}
+
 static void agent_on_child(void *data, struct session *s, int code)
 {
 	struct agent_thread *th = data;
 	struct agent *a = th->a;
-	struct list_link *l;
 
 	if (!a || code) {
 		if (a)
@@ -152,14 +177,7 @@ static void agent_on_child(void *data, struct session *s, int code)
 	agents_attach_session(s);
 	if (th->request_id)
 		(void)talk_begin_zed_turn(s, "New conversation started via Zed");
-	/* The agent may go while it is heard. */
-	while (th->a && (l = list_pop(&th->texts))) {
-		struct pending_text *p = list_entry(l, struct pending_text, link);
-
-		agent_on_message(a, (struct slice){p->text, p->n});
-		free(p->text);
-		free(p);
-	}
+	agent_thread_replay(th);
 	agent_thread_free(th);
 }
 
@@ -168,7 +186,6 @@ static struct agent_thread *agent_make_session(
     struct agent *a, const char *thread_id, const char *name)
 {
 	struct session *own = sessions_find(a->g->sessions, a->id);
-	struct agent_thread *th = calloc(1, sizeof(*th));
 	struct session_new n = {.name = name,
 	    .owner = own ? session_owner(own) : a->who.sub,
 	    .app_id = own ? own->rec.app_id : NULL,
@@ -176,12 +193,8 @@ static struct agent_thread *agent_make_session(
 	    .agent_name = own ? own->rec.agent_name : NULL,
 	    .metadata = own ? own->rec.metadata : NULL,
 	    .thread_id = thread_id};
+	struct agent_thread *th = agent_thread_new(a, thread_id);
 
-	must(th);
-	th->a = a;
-	str_set(&th->thread_id, thread_id);
-	list_init(&th->texts);
-	list_push(&a->pending, &th->link);
 	metric_inc(M_child_sessions);
 	sessions_create(a->g, &n, agent_on_child, th);
 	return th;
@@ -274,6 +287,28 @@ static void agent_take_entry(
 	fanout_output(s, t);
 }
 
+/* What was said before is known now: go on with what was held. */
+static void agent_on_history(void *data, int code)
+{
+	struct agent_thread *th = data;
+
+	if (th->a)
+		list_del(&th->a->pending, &th->link);
+	if (th->a && code == 0)
+		agent_thread_replay(th);
+	agent_thread_free(th);
+}
+
+/* Until then history cannot be told from news: hold the thread's events. */
+static void agent_hold_for_history(
+    struct agent *a, struct session *s, const char *thread_id, struct slice text)
+{
+	struct agent_thread *th = agent_thread_new(a, thread_id);
+
+	agent_thread_hold(th, text);
+	history_load(s, agent_on_history, th);
+}
+
 /* Words with no turn under way: an answer to what was typed in Zed, or the agent speaking
  * by itself. History that is replayed while a thread loads is neither. */
 static void agent_take_unasked(struct agent *a, struct session *s,
@@ -281,11 +316,6 @@ static void agent_take_unasked(struct agent *a, struct session *s,
 {
 	struct turn *t;
 
-	if (!s->chat.seen) {
-		history_load(s, talk_ignore, NULL);
-		metric_inc(M_entries_stale);
-		return;
-	}
 	if (!a->zed.ready || seen_has(s->chat.seen, u->message_id, u->content) ||
 	    (!s->typed && ev->request_id && *ev->request_id &&
 		chat_has_ended(&s->chat, ev->request_id))) {
@@ -315,7 +345,7 @@ static void agent_take_user(struct session *s, const struct zed_event *ev)
 }
 
 static void agent_take_assistant(
-    struct agent *a, struct session *s, const struct zed_event *ev)
+    struct agent *a, struct session *s, const struct zed_event *ev, struct slice text)
 {
 	struct entry_update u = {.message_id = ev->message_id,
 	    .type = ev->entry_type,
@@ -324,6 +354,10 @@ static void agent_take_assistant(
 	    .content = slice_of(ev->content)};
 	struct turn *t;
 
+	if (!s->chat.seen && !s->chat.active) {
+		agent_hold_for_history(a, s, ev->thread_id, text);
+		return;
+	}
 	switch (chat_route_entry(&s->chat, ev->request_id, &u, &t)) {
 	case CHAT_ROUTE_TURN:
 		agent_take_entry(s, t, &u);
@@ -358,7 +392,7 @@ static void agent_on_message_added(
 		TALK(s, .kind = CHAT_THREAD, .text = ev->thread_id, .turn = t);
 	}
 	if (s && assistant) {
-		agent_take_assistant(a, s, ev);
+		agent_take_assistant(a, s, ev, text);
 	} else if (s) {
 		agent_take_user(s, ev);
 	} else if (!assistant && !sessions_by_thread(a->g->sessions, ev->thread_id)) {

@@ -93,7 +93,7 @@ static void history_take_end(struct history_load_op *op, const struct history_re
 		h->last_order = r->t->order;
 		memcpy(h->last_turn, r->t->id, sizeof(h->last_turn));
 	}
-	free(s->chat.seen);
+	seen_free(s->chat.seen);
 	s->chat.seen = op->seen;
 	history_add_unarchived(s);
 	h->load_op = NULL;
@@ -113,7 +113,7 @@ static void history_on_end(void *data, const struct history_record *r)
 	} else {
 		if (op->s)
 			op->s->history->load_op = NULL;
-		free(op->seen);
+		seen_free(op->seen);
 		free(op);
 	}
 	turn_free(r->t);
@@ -121,7 +121,7 @@ static void history_on_end(void *data, const struct history_record *r)
 
 static void history_read_end(struct history_load_op *op)
 {
-	*op->seen = (struct seen){0};
+	seen_clear(op->seen);
 	op->reading = true;
 	history_read_back(op->g, op->s->rec.id.s, 0, op->seen, history_on_end, op);
 }
@@ -151,10 +151,16 @@ void history_load(struct session *s, durable_cb *cb, void *data)
 	must(h->load_op);
 	h->load_op->s = s;
 	h->load_op->g = s->g;
-	h->load_op->seen = calloc(1, sizeof(struct seen));
-	must(h->load_op->seen);
+	h->load_op->seen = seen_new();
 	h->load_op->retry.fire = history_on_read_retry;
 	history_read_end(h->load_op);
+}
+
+void history_begin_empty(struct session *s)
+{
+	history_of(s)->loaded = true;
+	if (!s->chat.seen)
+		s->chat.seen = seen_new();
 }
 
 /* ---- moving a turn into the transcript ---- */
@@ -352,7 +358,7 @@ void history_deinit(struct session *s)
 		gateway_disarm(s->g, &h->load_op->retry);
 		h->load_op->s = NULL;
 		if (!h->load_op->reading) {
-			free(h->load_op->seen);
+			seen_free(h->load_op->seen);
 			free(h->load_op);
 		}
 	}

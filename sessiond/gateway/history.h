@@ -22,6 +22,8 @@ void history_deinit(struct session *s);
 /* Read the transcript's end, and with it what the session has seen; @cb at once if that
  * is done. -ECANCELED: the session is gone. */
 void history_load(struct session *s, durable_cb *cb, void *data);
+/* The session was just made: its transcript is empty. */
+void history_begin_empty(struct session *s);
 /* Move what has ended into the transcript, in order. */
 void history_archive(struct session *s);
 

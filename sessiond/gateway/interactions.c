@@ -15,7 +15,7 @@
 enum {
 	PAGE_LIMIT = 50,
 	PAGE_LIMIT_MAX = 200,
-	PAGE_BYTES = 8 * 1024 * 1024, /* text of one page: then it ends early */
+	PAGE_BYTES = 16 * 1024 * 1024, /* text of one page: then it ends early */
 	FIND_MAX = 64,
 };
 
@@ -79,7 +79,7 @@ static bool page_wants(const struct page *p, const struct turn *t)
 static void page_add(struct page *p, const struct turn *t)
 {
 	jsn_push(p->list, interaction_json(t, true));
-	p->n_bytes += t->n_prompt + 2 * t->entries.n_bytes;
+	p->n_bytes += t->n_prompt + t->entries.n_bytes;
 	p->bounded = true;
 	p->order = t->order;
 }

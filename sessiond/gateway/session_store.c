@@ -9,6 +9,7 @@
 #include "proto/subjects.h"
 #include "sessiond/events.h"
 #include "sessiond/gateway/fanout.h"
+#include "sessiond/gateway/history.h"
 #include "sessiond/gateway/session.h"
 #include "sessiond/gateway/talk.h"
 #include "sessiond/wire.h"
@@ -156,6 +157,7 @@ static void session_on_created(void *data, int code)
 		return;
 	}
 	s->creating = false;
+	history_begin_empty(s);
 	s->seen_in = ss->listing;
 	session_index(s);
 	log_event(EV_session_created, LF("session", s->rec.id.s));

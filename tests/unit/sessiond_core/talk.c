@@ -209,8 +209,7 @@ void talk_down(struct talk *t)
 
 void talk_begun(struct talk *t)
 {
-	t->chat.seen = calloc(1, sizeof(*t->chat.seen));
-	must(t->chat.seen);
+	t->chat.seen = seen_new();
 	talk_up(t);
 	talk_ready(t);
 	talk_prompt(t, "first");

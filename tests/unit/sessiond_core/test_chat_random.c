@@ -305,8 +305,7 @@ static void run(uint64_t seed)
 	int n = 0;
 
 	talk_init(&m.t);
-	m.t.chat.seen = calloc(1, sizeof(*m.t.chat.seen));
-	must(m.t.chat.seen);
+	m.t.chat.seen = seen_new();
 	m.knows = draw(&m, 2);
 	for (int i = 0; i < STEPS_OF_ONE; i++)
 		step(&m);

@@ -287,11 +287,10 @@ static void a_patch_that_does_not_fit_is_refused(void **s)
 
 static void what_was_seen_is_known_by_id_and_content(void **s)
 {
-	struct seen *seen = calloc(1, sizeof(*seen));
+	struct seen *seen = seen_new();
 	struct entries e = ENTRIES_NULL;
 
 	(void)s;
-	assert_non_null(seen);
 	put(&e, "1", "hello");
 	seen_add_entries(seen, &e);
 	assert_true(seen_has(seen, "1", SLICE_LIT("hello")));
@@ -302,7 +301,7 @@ static void what_was_seen_is_known_by_id_and_content(void **s)
 		seen_add(seen, (struct seen_pair){(uint64_t)i, 1});
 	assert_false(seen_has(seen, "1", SLICE_LIT("hello")));
 	entries_deinit(&e);
-	free(seen);
+	seen_free(seen);
 }
 
 static void hashes_of_what_was_seen_never_change(void **s)
