@@ -227,7 +227,8 @@ pid=$(zedctl get "$instance" -o json | /usr/bin/python3 -c 'import json, sys; pr
 zedctl stop "$instance" --wait || fail "the instance does not stop"
 [ ! -e "/proc/$pid" ] || fail "process $pid of the instance is still there"
 stop_all
-left=$(grep -las "$dir/" /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/" || true)
+# The brackets keep the search from finding its own command line.
+left=$(grep -las "${dir%?}[${dir: -1}]/" /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null || true)
 [ -z "$left" ] || fail "left over: $left"
 seen "everything has stopped"
 printf '\ndemo.sh: every step worked\n'
