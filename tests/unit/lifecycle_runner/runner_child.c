@@ -88,6 +88,11 @@ static void wait_file(const char *path)
 		nanosleep(&pause_time, NULL);
 }
 
+static int number(const char *text)
+{
+	return (int)strtol(text, NULL, 10);
+}
+
 static int option(const char *name, const char *value)
 {
 	if (strcmp(name, "--ignore-term") == 0)
@@ -109,9 +114,9 @@ static int option(const char *name, const char *value)
 	else if (strcmp(name, "--wait-file") == 0)
 		wait_file(value);
 	else if (strcmp(name, "--exit") == 0)
-		exit(atoi(value));
+		exit(number(value));
 	else if (strcmp(name, "--die") == 0)
-		signal(atoi(value), SIG_DFL), raise(atoi(value));
+		signal(number(value), SIG_DFL), raise(number(value));
 	else
 		exit(97);
 	return 2;

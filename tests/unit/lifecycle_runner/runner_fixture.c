@@ -1,8 +1,6 @@
 /* A broker, a runner, and lifecycled's part played by the test. */
 #include "tests/unit/lifecycle_runner/runner_fixture.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
@@ -15,8 +13,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/proctree.h"
-#include "base/shim_msg.h"
 #include "lifecycle/wire.h"
 #include "proto/subjects.h"
 
@@ -386,7 +382,7 @@ const struct report *rf_report(struct runner_fixture *f, const char *instance)
 	return s->placed && s->report.fence == s->placed ? &s->report : NULL;
 }
 
-static void rf_fail(struct runner_fixture *f, const char *instance, const char *what)
+void rf_fail(struct runner_fixture *f, const char *instance, const char *what)
 {
 	struct rf_seen *s = rf_seen_of(f, instance);
 	char *log = rf_read(rf_path(f, "runner.log"));
@@ -437,98 +433,6 @@ void rf_wait_file(struct runner_fixture *f, const char *path)
 	}
 }
 
-/* Marks hold generation and fence: any of them counts. */
-static bool rf_is_of(pid_t pid, const char *instance)
-{
-	char path[64], want[160];
-	bool found = false;
-	char *env;
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-	snprintf(want, sizeof want, SHIM_MARK_INSTANCE "=%s.%s:", rf_tenant, instance);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	env = calloc(1, 65536);
-	n = env ? read(fd, env, 65535) : 0;
-	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(env + i) + 1)
-		found = found || strncmp(env + i, want, strlen(want)) == 0;
-	free(env);
-	close(fd);
-	return found;
-}
-
-/* Every process of the instance, with @signo for each unless it is 0. */
-static size_t rf_each_process(const char *instance, int signo)
-{
-	DIR *d = opendir("/proc");
-	struct proctree_stat st;
-	struct dirent *de;
-	size_t n = 0;
-
-	while (d && (de = readdir(d))) {
-		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
-
-		if (pid <= 0 || !proctree_read_stat(pid, &st) || st.state == 'Z' ||
-		    !rf_is_of(pid, instance))
-			continue;
-		n++;
-		if (signo)
-			(void)proctree_signal(&st, signo);
-	}
-	closedir(d);
-	return n;
-}
-
-size_t rf_processes(struct runner_fixture *f, const char *instance)
-{
-	(void)f;
-	return rf_each_process(instance, 0);
-}
-
-void rf_wait_processes(struct runner_fixture *f, const char *instance, size_t n)
-{
-	int64_t limit = clock_mono_ms() + RF_LIMIT_MS;
-
-	while (rf_processes(f, instance) != n) {
-		if (clock_mono_ms() > limit)
-			rf_fail(f, instance, "not that many processes");
-		run_for(f->store.bus.loop, 20);
-	}
-}
-
-pid_t rf_shim(const char *instance)
-{
-	DIR *d = opendir("/proc");
-	char path[64], want[160], cmd[512];
-	struct proctree_stat st;
-	struct dirent *de;
-	pid_t found = 0;
-
-	snprintf(want, sizeof want, "%s.%s:", rf_tenant, instance);
-	while (d && !found && (de = readdir(d))) {
-		pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
-		ssize_t n;
-		int fd;
-
-		snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-		fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-		if (fd < 0)
-			continue;
-		n = read(fd, cmd, sizeof cmd - 1);
-		close(fd);
-		cmd[n > 0 ? n : 0] = '\0';
-		if (n > 10 && strcmp(cmd, "zed-shim") == 0 &&
-		    strncmp(cmd + 9, want, strlen(want)) == 0 &&
-		    proctree_read_stat(pid, &st) && st.state != 'Z')
-			found = pid;
-	}
-	closedir(d);
-	return found;
-}
-
 const char *rf_instance_dir(struct runner_fixture *f, const char *instance)
 {
 	char below[128];
@@ -575,7 +479,7 @@ static void rf_kill_leftovers(struct runner_fixture *f)
 
 		if (shim)
 			kill(shim, SIGKILL);
-		(void)rf_each_process(f->seen[i].instance, SIGKILL);
+		(void)rf_signal_all(f->seen[i].instance, SIGKILL);
 	}
 }
 

@@ -81,6 +81,9 @@ void rf_wait_file(struct runner_fixture *f, const char *path);
 /* Until there are @n processes of the instance. */
 void rf_wait_processes(struct runner_fixture *f, const char *instance, size_t n);
 size_t rf_processes(struct runner_fixture *f, const char *instance);
+/* @signo to every process of it, 0: none; how many there are. */
+size_t rf_signal_all(const char *instance, int signo);
+void rf_fail(struct runner_fixture *f, const char *instance, const char *what);
 /* The shim of the instance: its pid, 0 if there is none. */
 pid_t rf_shim(const char *instance);
 /* Whole file, owned, or NULL. */

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/io/http.h"
-
 static int touch(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -283,7 +281,7 @@ static void a_workspace_that_leads_out_of_its_root_is_refused(void **state)
 	assert_int_equal(access(rf_path(f, "t/x"), F_OK), -1);
 }
 
-/* ---- readiness and companions */
+/* ---- readiness */
 
 static void it_is_ready_when_its_file_is_there_and_not_before(void **state)
 {
@@ -319,179 +317,6 @@ static void not_ready_in_time_is_ended_and_tried_again(void **state)
 	assert_int_equal(rf_wait(f, "zi1", STATE_BACKOFF)->reason, REASON_READY_TIMEOUT);
 	assert_int_equal(rf_processes(f, "zi1"), 0);
 	assert_int_equal(rf_wait(f, "zi1", STATE_FAILED)->reason, REASON_CRASH_LOOP);
-}
-
-/* A server in this process: what companions' ready_http and sessiond are to the runner.
- */
-struct web {
-	struct http_server *server;
-	size_t n_ready, n_token, n_revoked, n_agent;
-	bool is_ready, is_broken, agent_is_ready, closed;
-	char auth[100], path[200];
-	uint16_t port;
-};
-
-static enum http_decision web_on_headers(void *data, struct http_req *r)
-{
-	(void)data;
-	(void)r;
-	return HTTP_ACCEPT;
-}
-
-static void web_answer(struct http_req *r, int status, const char *body)
-{
-	http_reply(r, status, "application/json", NULL, 0, slice_of(body));
-}
-
-static void web_on_request(void *data, struct http_req *r)
-{
-	const char *auth = http_req_header(r, "authorization"),
-		   *method = http_req_method(r);
-	struct web *w = data;
-
-	snprintf(w->auth, sizeof w->auth, "%s", auth ? auth : "");
-	if (strcmp(http_req_path(r), "/ready") == 0) {
-		w->n_ready++;
-		web_answer(r, w->is_ready ? 200 : 503, "{}");
-	} else if (strcmp(method, "GET") == 0) {
-		w->n_agent++;
-		web_answer(r, 200,
-		    w->agent_is_ready ? "{\"agent\":{\"id\":\"a\",\"state\":\"ready\"}}"
-				      : "{\"agent\":null}");
-	} else if (w->is_broken) {
-		web_answer(r, 500,
-		    "{\"error\":{\"code\":\"INTERNAL\",\"message\":\"out of tokens\"}}");
-	} else {
-		snprintf(w->path, sizeof w->path, "%s", http_req_path(r));
-		w->n_token += strcmp(method, "POST") == 0;
-		w->n_revoked += strcmp(method, "DELETE") == 0;
-		web_answer(r, 201, "{\"token\":\"secret-1\",\"expires_at\":null}");
-	}
-}
-
-static void web_on_closed(void *data)
-{
-	((struct web *)data)->closed = true;
-}
-
-static void web_close(struct runner_fixture *f)
-{
-	struct web *w = f->cleanup_data;
-
-	http_server_close(w->server, web_on_closed, w);
-	assert_true(run_until(f->store.bus.loop, &w->closed, RF_LIMIT_MS));
-	free(w);
-}
-
-static struct web *web_open(struct runner_fixture *f)
-{
-	struct web *w = calloc(1, sizeof *w);
-	const struct http_conf conf = {.listen = "127.0.0.1:0"};
-	const struct http_handlers h = {
-	    .headers = web_on_headers, .request = web_on_request, .data = w};
-	struct err e = ERR_NULL;
-
-	assert_non_null(w);
-	f->cleanup = web_close;
-	f->cleanup_data = w;
-	if (http_server_new(f->store.bus.loop, &conf, &h, &w->server, &e))
-		fail_msg("%s", e.text);
-	w->port = http_server_port(w->server);
-	return w;
-}
-
-static void companions_come_first_are_waited_for_and_end_last(void **state)
-{
-	struct runner_fixture *f = *state;
-	char more[600], args[200];
-	struct web *w = web_open(f);
-	int64_t pid;
-
-	snprintf(args, sizeof args, "\"--touch\",\"%s\"", rf_path(f, "t/main"));
-	snprintf(more, sizeof more,
-	    ",\"companions\":[{\"name\":\"side\",\"command\":[\"%s/../tests/"
-	    "runner_child\",\"--env\",\"%s\","
-	    "\"--stamp\",\"%s\",\"--note-term\",\"%s\"],\"ready_http\":\"http://"
-	    "127.0.0.1:%u/ready\"}]",
-	    getenv("ZEDBUS_BIN_DIR"), rf_path(f, "t/env"), rf_path(f, "t/stamps"),
-	    rf_path(f, "t/termed"), w->port);
-	rf_profile(f, "pair", args, more);
-	rf_runner_start(f);
-	rf_start_simple(f, "zi1", "pair");
-	rf_wait_file(f, rf_path(f, "t/stamps"));
-	assert_true(run_until_n(f->store.bus.loop, &w->n_ready, 3, RF_LIMIT_MS));
-	assert_int_equal(access(rf_path(f, "t/main"), F_OK), -1);
-	w->is_ready = true;
-	pid = rf_wait(f, "zi1", STATE_RUNNING)->pid;
-	rf_wait_file(f, rf_path(f, "t/main"));
-	{
-		char *env = rf_read(rf_path(f, "t/env")),
-		     *stamps = rf_read(rf_path(f, "t/stamps"));
-		pid_t side = (pid_t)strtol(strchr(stamps, ' '), NULL, 10);
-
-		assert_non_null(strstr(env, "SETTINGS_SYNC_PORT="));
-		assert_line(env, "USER_API_TOKEN=none");
-		assert_line(env, "HELIX_API_URL=http://127.0.0.1:8080");
-		/* Killed, it is started again, alone. */
-		kill(side, SIGKILL);
-		free(env);
-		free(stamps);
-	}
-	rf_wait_processes(f, "zi1", 1);
-	rf_wait_processes(f, "zi1", 2);
-	assert_int_equal(rf_report(f, "zi1")->state, STATE_RUNNING);
-	assert_int_equal(rf_report(f, "zi1")->pid, pid);
-	stop_and_check(f, "zi1");
-	assert_int_equal(access(rf_path(f, "t/termed"), F_OK), 0);
-}
-
-/* ---- tokens */
-
-static void a_token_is_fetched_given_and_revoked(void **state)
-{
-	struct runner_fixture *f = *state;
-	struct spec s = rf_spec("zi1", "env");
-	char args[200], url[64], *env;
-	struct web *w = web_open(f);
-	int fd;
-
-	w->is_broken = true;
-	snprintf(url, sizeof url, "http://127.0.0.1:%u", w->port);
-	fd = open(rf_path(f, "t/service"), O_WRONLY | O_CREAT, 0600);
-	assert_int_equal(write(fd, "service-secret\n", 15), 15);
-	close(fd);
-	f->flags[0] = "--session-url";
-	f->flags[1] = url;
-	f->flags[2] = "--session-token-file";
-	f->flags[3] = rf_path(f, "t/service");
-	snprintf(args, sizeof args, "\"--env\",\"%s\",\"--touch\",\"%s\"",
-	    rf_path(f, "t/env"), rf_path(f, "t/done"));
-	rf_profile(f, "env", args, ",\"ready\":{\"kind\":\"agent\"}");
-	rf_runner_start(f);
-	assert_true(id_parse(slice_of("ses_9"), &s.session_id));
-	rf_start(f, &s);
-	rf_wait(f, "zi1", STATE_STARTING);
-	for (int i = 0; i < 500 && !strstr(rf_report(f, "zi1")->detail, "out of tokens");
-	     i++)
-		run_for(f->store.bus.loop, 10);
-	assert_string_equal(
-	    rf_report(f, "zi1")->detail, "sessiond answered 500: out of tokens");
-	assert_int_equal(rf_processes(f, "zi1"), 0);
-	w->is_broken = false;
-	rf_wait_file(f, rf_path(f, "t/done"));
-	assert_string_equal(w->path, "/api/v1/sessions/ses_9/agent-token");
-	assert_string_equal(w->auth, "Bearer service-secret");
-	env = rf_read(rf_path(f, "t/env"));
-	assert_line(env, "ZED_HELIX_TOKEN=secret-1");
-	free(env);
-	/* Ready by its agent: the session says so. */
-	assert_true(run_until_n(f->store.bus.loop, &w->n_agent, 2, RF_LIMIT_MS));
-	assert_int_equal(rf_report(f, "zi1")->state, STATE_STARTING);
-	w->agent_is_ready = true;
-	rf_wait(f, "zi1", STATE_RUNNING);
-	stop_and_check(f, "zi1");
-	assert_true(run_until_n(f->store.bus.loop, &w->n_revoked, 1, RF_LIMIT_MS));
-	assert_int_equal(w->n_token, 1);
 }
 
 /* ---- hook, limits, state, output */
@@ -651,8 +476,6 @@ int main(void)
 	    RUNNER_TEST(a_workspace_that_leads_out_of_its_root_is_refused),
 	    RUNNER_TEST(it_is_ready_when_its_file_is_there_and_not_before),
 	    RUNNER_TEST(not_ready_in_time_is_ended_and_tried_again),
-	    RUNNER_TEST(companions_come_first_are_waited_for_and_end_last),
-	    RUNNER_TEST(a_token_is_fetched_given_and_revoked),
 	    RUNNER_TEST(the_hook_runs_before_the_signal),
 	    RUNNER_TEST(a_limit_of_processes_holds_or_is_said_to_be_missing),
 	    RUNNER_TEST(state_wipe_removes_the_home_and_keep_keeps_it),
