@@ -267,6 +267,9 @@ void wire_instance_encode(const struct instance *i, struct buf *out)
 	m->runner_epoch = i->runner_epoch;
 	m->report_no = i->report_no;
 	m->op_id = lend_text(i->op_id);
+	m->left = lend_text(i->left.s);
+	m->has_cmd_stream_ms = 1;
+	m->cmd_stream_ms = i->cmd_stream_ms;
 	codec_encode(&m->base, CODEC_PROTOBUF, out);
 	free(m->labels);
 }
@@ -338,6 +341,8 @@ static int take_texts(
 	if (!r)
 		r = wire_take_text("op_id", m->op_id, out->op_id, sizeof(out->op_id), e);
 	if (!r)
+		r = wire_take_id("left", m->left, &out->left, e);
+	if (!r)
 		r = wire_take_stop(m->stop, &out->stop, e);
 	if (!r)
 		r = wire_take_signals(
@@ -363,6 +368,7 @@ static int take_instance(
 		return r;
 	wire_take_map(&out->labels, m->n_labels, m->labels);
 	out->fence = m->fence;
+	out->cmd_stream_ms = m->cmd_stream_ms;
 	out->cmd_order = m->cmd_order;
 	out->event_no = m->event_no;
 	out->retry_unix_ms = m->retry_unix_ms;

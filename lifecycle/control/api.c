@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "lifecycle/control/api_internal.h"
 #include "lifecycle/control/desk.h"
 #include "lifecycle/control/events.h"
@@ -58,9 +59,11 @@ static void call_leave_entry(struct call *call)
 	mirror_release(&call->api->c->mirror, e);
 }
 
-void call_reply(struct call *call, const struct buf *body)
+static void call_answer(struct call *call, const struct buf *body, int code)
 {
 	must(!call->answered);
+	control_count(
+	    call->api->c, ENDPOINT_API, clock_mono_us() - call->arrived_mono_us, code);
 	call->answered = true;
 	if (bus_publish(call->api->c->bus, call->reply, NULL, NULL, 0, buf_slice(body)))
 		metric_inc(M_requests_failed); /* not connected: the asker times out */
@@ -68,6 +71,11 @@ void call_reply(struct call *call, const struct buf *body)
 	call_leave_entry(call);
 	if (call->n_under_way == 0)
 		call_free(call);
+}
+
+void call_reply(struct call *call, const struct buf *body)
+{
+	call_answer(call, body, 0);
 }
 
 bool call_arrived(struct call *call)
@@ -99,7 +107,7 @@ void call_reply_error(struct call *call, int code, const char *message)
 		log_event(EV_request_bad, LF("verb", call->verb),
 		    LF("code", error_name(code)), LF("detail", message));
 	wire_error_encode(code, message, accepted ? call->seq : 0, call->enc, &body);
-	call_reply(call, &body);
+	call_answer(call, &body, code);
 }
 
 /* --- a call's beginning --- */
@@ -166,6 +174,7 @@ static struct call *call_new(struct api *a, const struct bus_msg *msg)
 
 	must(call);
 	call->api = a;
+	call->arrived_mono_us = msg->received_mono_us;
 	call->enc = codec_detect(msg->data, bus_msg_header(msg, "Content-Type"));
 	call->verb = "";
 	call->cmd = COMMAND_NULL;

@@ -22,7 +22,8 @@ struct call {
 	struct list_link link;
 	struct api *api;
 	enum codec_encoding enc;
-	const char *verb;     /* static */
+	const char *verb; /* static */
+	int64_t arrived_mono_us;
 	bool answered;        /* kept only until its last answer from the store is in */
 	unsigned n_under_way; /* answers of the store and the desk that refer to this */
 	struct wheel_timer timer;

@@ -57,15 +57,16 @@ static void on_old_record(void *data, const struct store_result *r)
 	struct instance rec = INSTANCE_NULL;
 	struct verdict v = {0};
 	struct err e = ERR_NULL;
+	int64_t stream_ms = call->api->c->cmd_stream_ms;
 	int code = r->code;
 
 	if (code == -ECANCELED || !call_arrived(call))
 		return;
 	if (code == 0)
 		code = wire_instance_decode(r->value, &rec, &e);
-	if (code == 0 && decided_answer(&rec, call->seq, &v) && v.code)
+	if (code == 0 && decided_answer(&rec, stream_ms, call->seq, &v) && v.code)
 		call_reply_error(call, v.code, v.text);
-	else if (code == 0 && rec.cmd_order >= call->seq)
+	else if (code == 0 && instance_cmd_order(&rec, stream_ms) >= call->seq)
 		call_reply_record(call, &rec, true);
 	else if (code == 0 || code == ERROR_NOT_FOUND)
 		call_reply_error(call, ERROR_CONFLICT,
@@ -156,6 +157,11 @@ void call_command(struct call *call)
 	    SUBJECT_OF(cmd, cmd->tenant.s, verb_name(cmd->verb), cmd->instance_id.s);
 	struct gate_answer gate;
 
+	if (c->cmd_stream_ms == 0) {
+		call_reply_error(
+		    call, ERROR_UNAVAILABLE, "streams and buckets are being looked at");
+		return;
+	}
 	if (cmd->verb == VERB_START) {
 		gate_ask(&c->mirror, &cmd->spec, &gate);
 		if (gate.code && !repeats(call, &gate)) {

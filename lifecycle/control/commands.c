@@ -15,6 +15,10 @@
 #include "lifecycle/wire.h"
 #include "proto/subjects.h"
 
+enum {
+	NOT_NOW_MS = 200,
+};
+
 /* A message, delivered or read. */
 struct raw {
 	const char *subject;
@@ -167,6 +171,23 @@ static void bury(struct control *c, const struct raw *m, const char *ack, struct
 
 /* --- deliveries --- */
 
+/* First deliveries come in the order of the stream. One that does not comes from another
+ * stream of the same name, or from a consumer made anew: no number may be judged by what
+ * records remember until that is known. */
+static bool may_decide(struct control *c, const struct store_delivery *del)
+{
+	if (c->stopping || c->cmd_stream_ms == 0)
+		return false;
+	if (del->n_delivered > 1)
+		return true;
+	if (del->stream_seq <= c->cmd_seen_seq) {
+		control_doubt_stream(c);
+		return false;
+	}
+	c->cmd_seen_seq = del->stream_seq;
+	return true;
+}
+
 static void on_delivery(void *data, const struct bus_msg *msg)
 {
 	struct control *c = data;
@@ -180,10 +201,10 @@ static void on_delivery(void *data, const struct bus_msg *msg)
 	if (strlen(msg->reply) >= ACK_SUBJECT_MAX ||
 	    !store_delivery_parse(msg->reply, &del))
 		return; /* somebody published there by hand */
-	if (c->stopping) {
-		if (store_ack_delivery(c->store, msg->reply, STORE_NAK, 100))
-			return; /* another replica gets it when the broker misses our
-				   answer */
+	if (!may_decide(c, &del)) {
+		if (store_ack_delivery(c->store, msg->reply, STORE_NAK, NOT_NOW_MS))
+			return; /* not connected: the broker delivers it again by itself
+				 */
 		return;
 	}
 	if (del.n_delivered > 1)

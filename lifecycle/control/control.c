@@ -48,6 +48,14 @@ bool control_may_log(struct control *c)
 	return true;
 }
 
+void control_count(
+    struct control *c, enum control_endpoint endpoint, int64_t took_us, int code)
+{
+	if (c->service)
+		service_count(
+		    c->service, endpoint, took_us * 1000, code ? error_name(code) : NULL);
+}
+
 /* --- what comes in beside commands and requests --- */
 
 static void on_heartbeat(void *data, const struct bus_msg *msg)
@@ -105,17 +113,26 @@ static void on_schema(void *data, int code, const char *detail)
 	struct control *c = data;
 	struct err e = ERR_NULL;
 
-	if (code == 0) {
+	err_set(&e, code, "%s", detail);
+	if (code && !c->was_ready)
+		daemon_fail(c->d, 1, &e);
+	if (code)
+		return;
+	c->was_ready = true;
+	c->cmd_seen_seq = 0;
+	c->cmd_stream_ms = schema_cmd_stream_ms(c->schema);
+	if (!c->schema_said)
 		log_event(EV_schema_ready, LF("server", bus_server(c->bus)),
 		    LF("version", bus_server_version(c->bus)));
-		c->was_ready = true;
-		if (c->conf->init)
-			daemon_finish(c->d);
-		return;
-	}
-	err_set(&e, code, "%s", detail);
-	if (!c->was_ready)
-		daemon_fail(c->d, 1, &e);
+	c->schema_said = true;
+	if (c->conf->init)
+		daemon_finish(c->d);
+}
+
+void control_doubt_stream(struct control *c)
+{
+	c->cmd_stream_ms = 0;
+	schema_recheck(c->schema);
 }
 
 static void on_init_late(struct loop_timer *t, void *data)
@@ -132,9 +149,29 @@ static void on_init_late(struct loop_timer *t, void *data)
 
 /* --- starting --- */
 
+static const struct service_endpoint endpoints[] = {
+    [ENDPOINT_API] = {"api", "lifecycle.v1.api.>", "lifecycled"},
+    [ENDPOINT_COMMANDS] = {"commands", "lifecycle.v1.cmd.>", "lifecycled"},
+};
+
+static int make_service(struct control *c, struct err *e)
+{
+	const struct service_conf conf = {.name = "lifecycled",
+	    .id = c->id.s,
+	    .version = ZEDBUS_VERSION,
+	    .description = control_def.spec.summary,
+	    .endpoints = endpoints,
+	    .n_endpoints = ARRAY_LEN(endpoints)};
+
+	return service_new(c->bus, &conf, &c->service, e);
+}
+
 static int subscribe(struct control *c, struct err *e)
 {
 	int r = api_new(c, &c->api, e);
+
+	if (!r)
+		r = make_service(c, e);
 
 	if (!r)
 		r = bus_subscribe(c->bus, SUBJ_hb_all, NULL, on_heartbeat, c, e);
@@ -189,6 +226,7 @@ static void control_bus_event(struct daemon *d, enum bus_event ev)
 		mirror_connected(&c->mirror, clock_boot_ms());
 		schema_check(c->schema);
 	} else if (ev == BUS_DISCONNECTED) {
+		c->schema_said = false;
 		mirror_disconnected(&c->mirror);
 		schema_stop(c->schema);
 	}
@@ -213,6 +251,7 @@ static void control_end(struct control *c)
 	c->stop_timer = loop_timer_free(c->stop_timer);
 	janitor_stop(c);
 	schema_close(c->schema);
+	c->service = service_free(c->service);
 	daemon_stopped(c->d);
 }
 

@@ -36,6 +36,7 @@ struct job {
 	int64_t arrived_mono_us;
 	char
 	    ack[ACK_SUBJECT_MAX]; /* of its delivery; "" when it was not delivered here */
+	bool missed;              /* was not found in the stream once */
 	bool term;          /* a delivery never to be repeated (it is in LIFECYCLE_DLQ) */
 	desk_done_cb *done; /* NULL: nobody waits */
 	void *done_data;

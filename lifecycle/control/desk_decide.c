@@ -19,6 +19,12 @@
 #include "lifecycle/wire.h"
 #include "proto/subjects.h"
 
+/* The last decided command of this instance, of the stream as it is. */
+static uint64_t desk_order(const struct desk *d)
+{
+	return instance_cmd_order(&d->e->rec, d->c->cmd_stream_ms);
+}
+
 /* --- deciding --- */
 
 /* A copy of the record to work on, without the events known to be published. False: there
@@ -48,6 +54,7 @@ static void desk_decide_command(struct desk *d, struct job *j, int64_t now_unix_
 {
 	struct decide_in in = {.cmd = j->refused ? NULL : &j->cmd,
 	    .command_id = j->command_id,
+	    .stream_ms = d->c->cmd_stream_ms,
 	    .seq = j->seq,
 	    .published_unix_ms = j->published_unix_ms,
 	    .now_unix_ms = now_unix_ms,
@@ -130,7 +137,7 @@ static void desk_already(struct desk *d, struct job *j)
 
 	d->busy = false;
 	d->job = NULL;
-	if (!decided_answer(rec, j->seq, &d->verdict))
+	if (!decided_answer(rec, d->c->cmd_stream_ms, j->seq, &d->verdict))
 		d->verdict = (struct verdict){0};
 	if (d->e->told < rec->event_no && !j->refused && j->cmd.verb == VERB_START) {
 		h = wire_spec_hash(&j->cmd.spec);
@@ -158,11 +165,26 @@ static void desk_decide_earlier(struct desk *d)
 	desk_decide(d);
 }
 
+/* Not in the stream any more: another replica may have decided and removed it between our
+ * two reads. So once more. */
+static void desk_missing(struct desk *d)
+{
+	struct job *j = d->job;
+
+	if (j->missed) {
+		desk_fail(d, ERROR_NOT_FOUND, "the command is no longer in the stream");
+		return;
+	}
+	j->missed = true;
+	d->known = false;
+	desk_begin(d, j);
+}
+
 /* What was asked for is here. */
 static void desk_read_done(struct desk *d)
 {
 	struct job *j = d->job;
-	uint64_t order = d->e->rec.cmd_order;
+	uint64_t order = desk_order(d);
 
 	if (d->read_code) {
 		desk_fail(d, d->read_code, "the record could not be read");
@@ -176,7 +198,7 @@ static void desk_read_done(struct desk *d)
 	} else if (d->next_code && d->next_code != ERROR_NOT_FOUND) {
 		desk_fail(d, d->next_code, "the stream could not be read");
 	} else if (d->next_code || d->next_seq > j->seq) {
-		desk_fail(d, ERROR_NOT_FOUND, "the command is no longer in the stream");
+		desk_missing(d);
 	} else if (d->next_seq <= order) {
 		desk_ask_earlier(d); /* we had asked from too early on */
 	} else if (d->earlier) {
@@ -234,7 +256,7 @@ static void desk_ask_earlier(struct desk *d)
 	struct subject filter = SUBJECT_OF(cmd_of, d->e->tenant.s, d->e->instance_id.s);
 
 	d->n_reads++;
-	d->asked_from = d->e->rec.cmd_order + 1;
+	d->asked_from = desk_order(d) + 1;
 	store_read(d->c->store,
 	    &(struct store_read){.stream = STREAM_lifecycle_cmd,
 		.seq = d->asked_from,
@@ -255,7 +277,7 @@ void desk_begin(struct desk *d, struct job *j)
 	d->busy = true;
 	d->job = j;
 	d->read_code = 0;
-	if (j->kind == JOB_COMMAND && j->seq <= d->e->rec.cmd_order) {
+	if (j->kind == JOB_COMMAND && j->seq <= desk_order(d)) {
 		desk_already(d, j);
 		return;
 	}

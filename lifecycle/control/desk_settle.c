@@ -341,7 +341,8 @@ static void settle_ended(struct desk *d)
 		delete_assignment(d, &t->runner);
 }
 
-static void settle_excluded(struct desk *d)
+/* Assignments of placements that are over. */
+static void settle_left(struct desk *d)
 {
 	const struct instance *t = &d->target;
 
@@ -351,6 +352,8 @@ static void settle_excluded(struct desk *d)
 	for (size_t n = 0; n < t->n_excluded; n++)
 		if (!id_eq(&t->excluded[n], &t->runner))
 			delete_assignment(d, &t->excluded[n]);
+	if (!id_empty(&t->left) && !id_eq(&t->left, &t->runner))
+		delete_assignment(d, &t->left);
 }
 
 static void settle_effects(struct desk *d)
@@ -367,7 +370,7 @@ static void settle_effects(struct desk *d)
 		settle_ended(d);
 	else
 		settle_placed(d);
-	settle_excluded(d);
+	settle_left(d);
 	effect_done(d, 0, "", "");
 }
 

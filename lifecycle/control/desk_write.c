@@ -31,11 +31,13 @@ static void log_transitions(const struct instance *i, uint64_t after)
 static void count_verdict(const struct desk *d, const struct job *j)
 {
 	const struct verdict *v = &d->verdict;
+	int64_t took_us = clock_mono_us() - j->arrived_mono_us;
 
 	metric_inc(v->code        ? M_commands_refused
 		   : v->duplicate ? M_commands_duplicate
 				  : M_commands_decided);
-	metric_observe_us(M_decide_seconds, clock_mono_us() - j->arrived_mono_us);
+	metric_observe_us(M_decide_seconds, took_us);
+	control_count(d->c, ENDPOINT_COMMANDS, took_us, v->code);
 	log_event(EV_command_decided, LF("instance", j->instance_id.s),
 	    LF("tenant", j->tenant.s), LF("verb", verb_name(j->cmd.verb)),
 	    LF_I("seq", j->seq), LF("code", v->code ? error_name(v->code) : "OK"),

@@ -22,6 +22,7 @@ enum {
 	PENDING_A_PASS = 256,
 	LOGS_A_SECOND = 20,
 	FORGET_AGAIN_MS = 60000,
+	SCHEMA_LOOK_MS = 60000,
 	TIMER_MS_MAX = 3600 * 1000,
 	KEEP_HOURS_MIN = 169, /* events are kept for 168 */
 };
@@ -282,6 +283,10 @@ static void each_second(struct control *c, int64_t boot_ms)
 	peers_expire(&c->peers, boot_ms);
 	pass_pending(c, true);
 	measure(c);
+	if (bus_connected(c->bus) && boot_ms - c->schema_boot_ms >= SCHEMA_LOOK_MS) {
+		c->schema_boot_ms = boot_ms;
+		schema_recheck(c->schema);
+	}
 	if (bus_publish(c->bus, SUBJ_peer, NULL, NULL, 0, slice_of(c->id.s)))
 		return; /* not connected: nobody to greet */
 }

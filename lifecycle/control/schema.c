@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "base/ids.h"
+#include "base/jsn.h"
 #include "lifecycle/control/events.h"
 #include "lifecycle/wire.h"
 #include "proto/subjects.h"
@@ -30,7 +32,8 @@ struct schema {
 	void *data;
 	unsigned i_step;
 	uint64_t look; /* answers to an earlier look are ignored */
-	bool ready;
+	bool ready, looking;
+	int64_t cmd_stream_ms;
 	char problem[256];
 	struct loop_timer *retry;
 	struct backoff backoff;
@@ -140,6 +143,36 @@ static void make_consumer(struct schema *s, struct schema_call *call)
 	    on_step, call);
 }
 
+static void on_cmd_info(void *data, int code, const struct bus_msg *m)
+{
+	struct schema_call *call = data;
+	struct schema *s = call->schema;
+	AUTO(jsn_freep) struct jsn *info = NULL;
+	struct store_result r = {.code = code};
+	const char *created;
+
+	if (code == 0 && jsn_parse(m->data.p, m->data.n, &info, NULL) == 0) {
+		created = jsn_get_string(info, "created");
+		if (!created || !clock_parse_rfc3339(created, &s->cmd_stream_ms))
+			r.code = ERROR_INTERNAL;
+	} else if (code == 0) {
+		r.code = ERROR_INTERNAL;
+	}
+	on_step(call, &r);
+}
+
+static void ask_cmd(struct schema *s, struct schema_call *call)
+{
+	char subject[64];
+
+	snprintf(
+	    subject, sizeof(subject), "$JS.API.STREAM.INFO.%s", STREAM_lifecycle_cmd);
+	bus_request(s->bus, &(struct bus_request){.subject = subject,
+				.timeout_ms = STORE_TIMEOUT_MS,
+				.cb = on_cmd_info,
+				.cb_data = call});
+}
+
 static const struct {
 	const char *what;
 	void (*make)(struct schema *s, struct schema_call *call);
@@ -152,6 +185,7 @@ static const struct {
     {"bucket lifecycle_report", make_report},
     {"bucket lifecycle_runner", make_runner},
     {"stream LIFECYCLE_CMD", make_cmd},
+    {"age of LIFECYCLE_CMD", ask_cmd},
     {"consumer lifecycled", make_consumer},
 };
 
@@ -183,9 +217,11 @@ static void schema_fail(struct schema *s, const struct store_result *r)
 {
 	uint32_t random;
 
+	s->ready = false;
 	snprintf(s->problem, sizeof(s->problem), "%s: %s", steps[s->i_step].what,
 	    *r->detail ? r->detail : error_sentence(r->code));
 	if (r->code == ERROR_CONFLICT) {
+		s->looking = false;
 		log_event(EV_schema_differs, LF("detail", s->problem));
 		s->cb(s->data, ERROR_CONFLICT, s->problem);
 		return;
@@ -221,6 +257,7 @@ static void schema_step(struct schema *s)
 
 	if (s->i_step == ARRAY_LEN(steps)) {
 		s->ready = true;
+		s->looking = false;
 		s->problem[0] = '\0';
 		backoff_reset(&s->backoff);
 		s->cb(s->data, 0, "");
@@ -251,6 +288,7 @@ void schema_check(struct schema *s)
 	const char *version = bus_server_version(s->bus);
 
 	schema_stop(s);
+	s->looking = true;
 	s->i_step = 0;
 	/* Before 2.9.21 two compare-and-set writes with the same revision could both
 	 * succeed in a cluster. */
@@ -265,10 +303,24 @@ void schema_check(struct schema *s)
 	schema_step(s);
 }
 
+void schema_recheck(struct schema *s)
+{
+	if (s->looking)
+		return;
+	s->looking = true;
+	s->i_step = 0;
+	schema_step(s);
+}
+
+int64_t schema_cmd_stream_ms(const struct schema *s)
+{
+	return s->cmd_stream_ms;
+}
+
 void schema_stop(struct schema *s)
 {
 	s->look++;
-	s->ready = false;
+	s->ready = s->looking = false;
 	snprintf(s->problem, sizeof(s->problem),
 	    "streams and buckets have not been looked at yet");
 	if (s->retry)

@@ -19,6 +19,11 @@ void schema_close(struct schema *s);
 struct schema *schema_free(struct schema *s); /* takes NULL; after the store is gone */
 /* Connected: look. A look under way begins anew. */
 void schema_check(struct schema *s);
+/* Look again while all goes on: somebody may have deleted something. */
+void schema_recheck(struct schema *s);
+/* When LIFECYCLE_CMD was created, unix ms: tells a stream from one of the same name that
+ * was there before. 0: not known. */
+int64_t schema_cmd_stream_ms(const struct schema *s);
 /* Disconnected: what is under way is dropped. */
 void schema_stop(struct schema *s);
 bool schema_is_ready(const struct schema *s);

@@ -334,7 +334,13 @@ void decide(struct instance *i, const struct decide_in *in, struct verdict *out)
 	    [VERB_PURGE] = decide_purge,
 	};
 
-	must(in->seq > i->cmd_order);
+	must(in->seq > instance_cmd_order(i, in->stream_ms));
+	if (i->cmd_stream_ms != in->stream_ms) {
+		/* numbers of another stream say nothing about this one's */
+		for (size_t n = 0; n < i->n_last; n++)
+			i->last[n].seq = 0;
+		i->cmd_stream_ms = in->stream_ms;
+	}
 	*out = (struct verdict){0};
 	if (in->refused)
 		refuse(out, in->refused, in->refused_text);
@@ -345,8 +351,11 @@ void decide(struct instance *i, const struct decide_in *in, struct verdict *out)
 	remember(i, in, out);
 }
 
-bool decided_answer(const struct instance *i, uint64_t seq, struct verdict *out)
+bool decided_answer(
+    const struct instance *i, int64_t stream_ms, uint64_t seq, struct verdict *out)
 {
+	if (i->cmd_stream_ms != stream_ms)
+		return false;
 	for (size_t n = 0; n < i->n_last; n++) {
 		if (i->last[n].seq != seq)
 			continue;

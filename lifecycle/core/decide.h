@@ -10,7 +10,8 @@ struct decide_in {
 	const struct command
 	    *cmd; /* checked; NULL when it could not be understood: see refused */
 	const char *command_id; /* "" for none */
-	uint64_t seq;           /* in the stream; above the record's cmd_order (must) */
+	int64_t stream_ms;      /* when the stream was created */
+	uint64_t seq;           /* in it; above the record's instance_cmd_order (must) */
 	int64_t published_unix_ms; /* when the broker stored it: a start's deadline counts
 				      from then */
 	int64_t now_unix_ms;
@@ -45,4 +46,5 @@ struct verdict {
 void decide(struct instance *i, const struct decide_in *in, struct verdict *out);
 
 /* The remembered answer to the command with @seq; false if it is no longer remembered. */
-bool decided_answer(const struct instance *i, uint64_t seq, struct verdict *out);
+bool decided_answer(
+    const struct instance *i, int64_t stream_ms, uint64_t seq, struct verdict *out);

@@ -185,6 +185,8 @@ void instance_begin_generation(struct instance *i)
 	i->start_again = false;
 	i->stop = (struct stop_request){.grace_ms = -1};
 	i->restarts = i->attempts = 0;
+	if (!id_empty(&i->runner))
+		i->left = i->runner;
 	i->runner = ID_NULL;
 	i->pid = 0;
 	i->n_excluded = 0;
@@ -203,4 +205,9 @@ bool instance_expire(struct instance *i, int64_t now_unix_ms)
 				  .reason = REASON_EXPIRED,
 				  .now_unix_ms = now_unix_ms});
 	return true;
+}
+
+uint64_t instance_cmd_order(const struct instance *i, int64_t stream_ms)
+{
+	return i->cmd_stream_ms == stream_ms ? i->cmd_order : 0;
 }

@@ -71,8 +71,10 @@ struct instance {
 	enum on_lost on_lost;
 
 	/* fencing and order */
-	uint64_t fence;     /* grows with every placement, for ever */
-	uint64_t cmd_order; /* stream sequence of the last decided command */
+	uint64_t fence;        /* grows with every placement, for ever */
+	int64_t cmd_stream_ms; /* when the stream of commands was created: another stream
+				  counts anew */
+	uint64_t cmd_order;    /* stream sequence of the last decided command */
 	struct decided last[LAST_COMMANDS_MAX]; /* oldest first */
 	size_t n_last;
 	uint64_t runner_epoch, report_no; /* the last report taken into account */
@@ -80,6 +82,8 @@ struct instance {
 	 * their assignment goes */
 	struct id excluded[EXCLUDED_MAX];
 	size_t n_excluded;
+	struct id left; /* runner of an earlier generation, whose assignment goes; "" for
+			   none */
 	int64_t retry_unix_ms; /* an excluded runner may be asked again from then on */
 	struct id
 	    release; /* runner whose older assignment is to be deleted; "" for none */
@@ -129,6 +133,8 @@ void instance_trim_outbox(struct instance *i, uint64_t event_no);
 /* The assignment this record stands for, to be stored for instance.runner. False: none
  * shall exist (terminal, PENDING). */
 bool instance_assignment(const struct instance *i, struct assignment *out);
+/* The last decided command of the stream created at @stream_ms; 0: none of it. */
+uint64_t instance_cmd_order(const struct instance *i, int64_t stream_ms);
 /* A stop was asked for, be it to stay stopped or (start_again) to start anew. */
 bool instance_wants_stop(const struct instance *i);
 bool instance_is_excluded(const struct instance *i, const struct id *runner);

@@ -125,8 +125,8 @@ static void eight_commands_are_remembered(void **s)
 	life_stop(&l, false);
 	for (int n = 0; n < 7; n++)
 		life_stop(&l, false);
-	assert_false(decided_answer(&l.rec, 1, &v));
-	assert_true(decided_answer(&l.rec, 2, &v));
+	assert_false(decided_answer(&l.rec, 0, 1, &v));
+	assert_true(decided_answer(&l.rec, 0, 2, &v));
 	assert_int_equal(life_start(&l, 'a', "c1"), 0);
 	assert_false(l.verdict.duplicate); /* forgotten */
 	life_deinit(&l);
@@ -318,8 +318,31 @@ static void what_cannot_be_understood_is_told_as_rejected(void **s)
 	assert_int_equal(life_malformed(&l), ERROR_INVALID);
 	TRACE(&l, "1 rejected g0 INVALID\n");
 	assert_false(l.rec.known);
-	assert_true(decided_answer(&l.rec, 1, &v));
+	assert_true(decided_answer(&l.rec, 0, 1, &v));
 	assert_int_equal(v.code, ERROR_INVALID);
+	life_deinit(&l);
+}
+
+static void another_stream_counts_anew(void **s)
+{
+	struct life l;
+	struct command c = COMMAND_NULL;
+	struct decide_in in = {.cmd = &c, .command_id = "", .stream_ms = 5, .seq = 1};
+	struct verdict v;
+
+	(void)s;
+	life_init(&l);
+	life_run(&l);
+	life_stop(&l, false);
+	assert_int_equal(instance_cmd_order(&l.rec, 0), 2);
+	assert_int_equal(instance_cmd_order(&l.rec, 5), 0);
+	c.verb = VERB_STOP;
+	decide(&l.rec, &in, &l.verdict);
+	assert_int_equal(l.verdict.code, 0);
+	assert_int_equal(instance_cmd_order(&l.rec, 5), 1);
+	assert_int_equal(instance_cmd_order(&l.rec, 0), 0);
+	assert_false(decided_answer(&l.rec, 5, 2, &v)); /* of the other one */
+	assert_true(decided_answer(&l.rec, 5, 1, &v));
 	life_deinit(&l);
 }
 
@@ -390,5 +413,6 @@ TEST_MAIN(cmocka_unit_test(a_start_of_nothing_is_accepted),
     cmocka_unit_test(more_signals_than_can_wait_are_refused),
     cmocka_unit_test(purge_forgets_all_but_the_numbers),
     cmocka_unit_test(what_cannot_be_understood_is_told_as_rejected),
+    cmocka_unit_test(another_stream_counts_anew),
     cmocka_unit_test(a_start_decided_after_its_deadline_fails_expired),
     cmocka_unit_test(a_profile_that_nobody_offers_refuses_only_a_new_start))
