@@ -175,17 +175,20 @@ static bool is_value(const struct json_tok *t)
 	       (t->kind >= TOK_STRING && t->kind <= TOK_NULL);
 }
 
+static bool on_value(struct parser *p, const struct json_tok *t)
+{
+	return is_value(t) ? place_value(p, t) : parse_fail(p, t, "expected a value");
+}
+
 static bool on_token(struct parser *p, const struct json_tok *t)
 {
+	bool array = p->open && p->open->type == JVAL_ARRAY;
+
 	switch (p->want) {
 	case WANT_VALUE_OR_CLOSE:
-		if (is_close(p, t))
-			return container_close(p, t);
-		/* fall through */
+		return is_close(p, t) ? container_close(p, t) : on_value(p, t);
 	case WANT_VALUE:
-		if (!is_value(t))
-			return parse_fail(p, t, "expected a value");
-		return place_value(p, t);
+		return on_value(p, t);
 	case WANT_KEY_OR_CLOSE:
 		return on_key_or_close(p, t);
 	case WANT_COLON:
@@ -197,11 +200,9 @@ static bool on_token(struct parser *p, const struct json_tok *t)
 		if (is_close(p, t))
 			return container_close(p, t);
 		if (t->kind != TOK_COMMA)
-			return parse_fail(p, t,
-			    p->open->type == JVAL_ARRAY ? "expected , or ]"
-							: "expected , or }");
-		p->want =
-		    p->open->type == JVAL_ARRAY ? WANT_VALUE_OR_CLOSE : WANT_KEY_OR_CLOSE;
+			return parse_fail(
+			    p, t, array ? "expected , or ]" : "expected , or }");
+		p->want = array ? WANT_VALUE_OR_CLOSE : WANT_KEY_OR_CLOSE;
 		return true;
 	case WANT_END:
 		return parse_fail(p, t, "something follows the document");
@@ -279,6 +280,8 @@ enum json_doc_state json_doc_parse(
 {
 	struct parser p = {.a = a, .d = out, .lx = {.text = text}, .want = WANT_VALUE};
 
+	if (!text.p)
+		p.lx.text.p = text.p = "";
 	*out = (struct json_doc){.text = text};
 	if (!check_bytes(out))
 		return out->state;

@@ -102,8 +102,8 @@ static struct json_tok lex_comment(struct json_lex *lx)
 	q = memchr(p, '\n', (size_t)(end - p));
 	if (!q)
 		q = end;
-	else if (q[-1] == '\r')
-		q--;
+	while (q[-1] == '\r')
+		q--; /* part of the end of the line */
 	return lex_tok(lx, TOK_LINE_COMMENT, (uint32_t)(q - lx->text.p));
 }
 
