@@ -24,6 +24,8 @@ static void store_op_free(struct store_op *op)
 	free(op->value);
 	free(op->header_text);
 	free(op->headers);
+	free(op->subject);
+	free(op->body);
 	free(op);
 }
 
@@ -41,7 +43,7 @@ static void store_op_fail(struct store_op *op, int code, const char *text)
 	store_op_end(op, &r);
 }
 
-static const char *store_words(int code)
+const char *store_words(int code)
 {
 	switch (code) {
 	case ERROR_TIMEOUT:
@@ -83,7 +85,7 @@ static void store_op_on_reply(void *data, int code, const struct bus_msg *m)
 	struct store_op *op = data;
 	struct store_result r = {.key = op->name};
 
-	list_del(&op->store->ops, &op->link);
+	list_del(op->on, &op->link);
 	if (code) {
 		store_op_fail(op, code, store_words(code));
 		return;
@@ -125,37 +127,58 @@ static struct store_op *store_op_new(struct store *s, const struct store_call *c
 	return op;
 }
 
+void store_op_fail_later(struct store_op *op, int code, const char *text)
+{
+	struct store *s = op->store;
+
+	op->fail_code = code;
+	op->fail_text = text;
+	op->on = &s->failing;
+	list_push(op->on, &op->link);
+	if (!s->closing && !loop_timer_armed(s->later))
+		loop_timer_start(s->later, 0, 0);
+}
+
 struct store_op *store_call_fail(
     struct store *s, const struct store_call *c, int code, const char *text)
 {
 	struct store_op *op = store_op_new(s, c);
 
-	op->fail_code = code;
-	op->fail_text = text;
-	list_push(&s->failing, &op->link);
-	if (!s->closing && !loop_timer_armed(s->later))
-		loop_timer_start(s->later, 0, 0);
+	store_op_fail_later(op, code, text);
 	return op;
+}
+
+void store_op_send(struct store_op *op, const struct bus_request *what)
+{
+	struct bus_request r = *what;
+
+	op->on = &op->store->ops;
+	list_push(op->on, &op->link);
+	r.timeout_ms = STORE_TIMEOUT_MS;
+	r.cb = store_op_on_reply;
+	r.cb_data = op;
+	op->ticket = bus_request(op->store->bus, &r);
 }
 
 struct store_op *store_call(struct store *s, const struct store_call *c)
 {
+	struct store_gate *gate;
 	struct store_op *op;
 	struct bus_request r = {
 	    .subject = c->subject,
 	    .headers = c->headers,
 	    .n_headers = c->n_headers,
 	    .data = c->body,
-	    .timeout_ms = STORE_TIMEOUT_MS,
-	    .cb = store_op_on_reply,
 	};
 
 	if (s->closing || !s->observer.bus)
 		return store_call_fail(s, c, -ECANCELED, "closing");
 	op = store_op_new(s, c);
-	list_push(&s->ops, &op->link);
-	r.cb_data = op;
-	op->ticket = bus_request(s->bus, &r);
+	gate = store_gate_before(s, c->subject);
+	if (gate)
+		store_gate_hold(gate, op, &r);
+	else
+		store_op_send(op, &r);
 	return op;
 }
 
@@ -165,13 +188,9 @@ void store_call_drop(struct store_op *op)
 
 	if (!op)
 		return;
-	if (op->fail_code) {
-		list_del(&s->failing, &op->link);
-	} else {
-		list_del(&s->ops, &op->link);
-		if (s->observer.bus)
-			bus_request_cancel(s->bus, op->ticket);
-	}
+	list_del(op->on, &op->link);
+	if (op->ticket && s->observer.bus)
+		bus_request_cancel(s->bus, op->ticket);
 	store_op_free(op);
 }
 
@@ -429,12 +448,13 @@ struct store *store_new(struct loop *l, struct bus *b)
 	list_init(&s->failing);
 	list_init(&s->listings);
 	list_init(&s->watches);
+	list_init(&s->gates);
 	s->later = loop_timer_new(l, store_on_later, s);
 	bus_observe(b, &s->observer, store_on_bus, s);
 	return s;
 }
 
-static void store_cancel_all(struct store *s, struct list *ops)
+void store_cancel_all(struct store *s, struct list *ops)
 {
 	struct list_link *it;
 
@@ -453,6 +473,7 @@ struct store *store_free(struct store *s)
 		return NULL;
 	s->closing = true;
 	store_watches_free(s);
+	store_gates_free(s);
 	while (s->ops.n > 0 || s->failing.n > 0 || s->listings.n > 0) {
 		store_cancel_all(s, &s->ops);
 		store_cancel_all(s, &s->failing);

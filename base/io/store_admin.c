@@ -17,6 +17,7 @@ struct store_ensure {
 	char info[STORE_SUBJECT_MAX], create[STORE_SUBJECT_MAX];
 	struct buf body; /* of the create request */
 	bool created;
+	bool did_create; /* not another process, a moment earlier */
 	store_cb *cb;
 	void *data;
 };
@@ -108,6 +109,7 @@ static void admin_decode(
 	struct store_ensure *x = op->data;
 	AUTO(buf_deinit) struct buf diff = BUF_NULL(sizeof(r->detail) - 1);
 
+	x->did_create = jsn_get_bool(reply, "did_create", false);
 	admin_compare(x->want, jsn_get(reply, "config"), &diff);
 	if (diff.n == 0 && !diff.failed)
 		return;
@@ -146,6 +148,8 @@ static void admin_on_created(void *data, const struct store_result *r)
 		admin_ask(x, false);
 		return;
 	}
+	if (r->code == 0 && x->did_create && jsn_get(x->want, "subjects"))
+		store_gate_open(x->store, jsn_get_string(x->want, "name"));
 	admin_end(x, r);
 }
 

@@ -22,6 +22,7 @@ struct store {
 	struct loop_timer *later; /* ends what is on failing */
 	struct list listings;     /* struct store_listing.link */
 	struct list watches;      /* struct store_watch.link */
+	struct list gates;        /* struct store_gate.link */
 	bool closing;
 	bool dead; /* store_free was called from inside a callback of store_on_later,
 		      which frees */
@@ -36,7 +37,8 @@ typedef void store_decode_fn(
     struct store_op *op, struct store_result *r, const struct jsn *reply);
 
 struct store_op {
-	struct list_link link; /* store.ops or store.failing */
+	struct list_link link; /* @on */
+	struct list *on;       /* store.ops, store.failing or held by a gate */
 	struct store *store;
 	uint64_t ticket;
 	store_decode_fn *decode;
@@ -45,6 +47,9 @@ struct store_op {
 	char *name; /* key or subject a result names */
 	int fail_code;
 	const char *fail_text;
+	/* while a gate holds it */
+	char *subject, *body;
+	size_t n_body;
 	/* what a result borrows */
 	char *value;
 	char *header_text;
@@ -69,6 +74,12 @@ struct store_op *store_call_fail(
     struct store *s, const struct store_call *c, int code, const char *text);
 /* No callback will come. Takes NULL. */
 void store_call_drop(struct store_op *op);
+/* Send what @r says; @op is on no list. */
+void store_op_send(struct store_op *op, const struct bus_request *r);
+/* It ends with @code, later; @op is on no list. @text is static. */
+void store_op_fail_later(struct store_op *op, int code, const char *text);
+/* The usual words for a code of the bus. */
+const char *store_words(int code);
 
 /* $JS.API.<what, printf>; false if a name in it does not fit. */
 bool store_subject(char out[static STORE_SUBJECT_MAX], const char *fmt, ...)
@@ -85,9 +96,23 @@ int store_error_code(const struct jsn *error, char *detail, size_t cap);
 
 /* "NATS/1.0\r\nName: value\r\n..." in place into @out; returns how many. */
 size_t store_headers_parse(char *text, struct bus_header *out, size_t cap);
+/* Each ends with -ECANCELED, now. */
+void store_cancel_all(struct store *s, struct list *ops);
 bool store_is_deletion(const struct bus_header *h, size_t n);
 /* Standard base64, strict; malloc'ed with a NUL after the bytes, NULL if malformed. */
 char *store_base64_decode(const char *text, size_t *n_out);
+
+/* store_gate.c */
+struct store_gate;
+/* The gate that must open before a request to @subject may be sent, or NULL. */
+struct store_gate *store_gate_before(struct store *s, const char *subject);
+/* Keep @op, which is on no list, and what it asks until the gate opens. */
+void store_gate_hold(
+    struct store_gate *g, struct store_op *op, const struct bus_request *r);
+/* We have made this stream, or the broker has long had it. */
+void store_gate_open(struct store *s, const char *stream);
+/* Ops held end with -ECANCELED. */
+void store_gates_free(struct store *s);
 
 /* store_list.c */
 struct store_listing;
