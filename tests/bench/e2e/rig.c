@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 extern char **environ;
 
@@ -181,7 +182,7 @@ static void on_exit_of(void *data, struct proc *p, int exit_code, int signal)
 		if (r->procs[i] == p)
 			r->procs[i] = NULL;
 	}
-	if (exit_code > 0)
+	if (!r->stopping)
 		fprintf(stderr, "a program ended with %d (signal %d); logs are in %s\n",
 		    exit_code, signal, r->dir);
 }
@@ -280,6 +281,7 @@ void rig_start(struct rig *r, const char *bin)
 	struct err e = ERR_NULL;
 
 	*r = (struct rig){0};
+	log_init("zedbus-bench", LOG_ERROR, false);
 	snprintf(r->bin, sizeof(r->bin), "%s", bin);
 	snprintf(r->dir, sizeof(r->dir), "/tmp/zedbus-bench.XXXXXX");
 	if (!mkdtemp(r->dir))
@@ -320,6 +322,7 @@ void rig_stop(struct rig *r)
 {
 	bool closed[3] = {false, false, false};
 
+	r->stopping = true;
 	/* The broker, started first, goes last: the others stop in order while it is
 	 * there. */
 	for (size_t i = r->n_procs; i-- > 0;) {

@@ -28,7 +28,7 @@ struct rig {
 	struct proc *procs[RIG_PROCS_MAX];
 	size_t n_procs;
 	uint16_t nats_port, lifecycled_port, runner_port, sessiond_port, sidecar_port;
-	bool connected;
+	bool connected, stopping;
 };
 
 /* Each exits with a message when it cannot. */
