@@ -71,13 +71,16 @@ static void wait_for_ever(void)
 
 static void stray(void)
 {
-	if (fork() != 0)
-		return;
-	(void)setsid();
-	if (fork() != 0)
-		_exit(0);
-	signal(SIGTERM, SIG_IGN);
-	wait_for_ever();
+	/* Set before it is born: there is no moment in which SIGTERM would end it. */
+	void (*old)(int) = signal(SIGTERM, SIG_IGN);
+
+	if (fork() == 0) {
+		(void)setsid();
+		if (fork() != 0)
+			_exit(0);
+		wait_for_ever();
+	}
+	signal(SIGTERM, old);
 }
 
 static void wait_file(const char *path)

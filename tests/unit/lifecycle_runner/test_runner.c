@@ -63,11 +63,15 @@ static void the_whole_tree_is_gone_before_stopped_is_said(void **state)
 static void a_stop_with_force_kills_at_once(void **state)
 {
 	struct runner_fixture *f = *state;
+	char args[200];
 
-	rf_profile(f, "stubborn", "\"--ignore-term\"", "");
+	snprintf(args, sizeof args, "\"--ignore-term\",\"--touch\",\"%s\"",
+	    rf_path(f, "t/ignores"));
+	rf_profile(f, "stubborn", args, "");
 	rf_runner_start(f);
 	rf_start_simple(f, "zi1", "stubborn");
 	rf_wait(f, "zi1", STATE_RUNNING);
+	rf_wait_file(f, rf_path(f, "t/ignores"));
 	rf_stop(f, "zi1", 600000, false);
 	rf_wait(f, "zi1", STATE_STOPPING);
 	rf_stop(f, "zi1", 600000, true);
