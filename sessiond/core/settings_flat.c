@@ -12,24 +12,26 @@ static void print_member(struct buf *out, const char *key, const struct jval *v)
 	jval_print(out, v);
 }
 
-void settings_flat_print(struct arena *a, struct buf *out, const struct jval *settings,
-    const struct jval *helix, uint64_t version, const char *session_id)
+void settings_flat_print(
+    struct arena *a, struct buf *out, const struct settings_flat *f)
 {
 	static const char *const objects[] = {
 	    "language_models", "assistant", "agent", "external_sync"};
-	const struct jval *servers = jval_get_str(a, settings, "context_servers");
-	const struct jval *theme = jval_get_str(a, settings, "theme");
+	const struct jval *servers = jval_get_str(a, f->settings, "context_servers");
+	const struct jval *theme = jval_get_str(a, f->settings, "theme");
 
 	buf_adds(out, "{\"settings\":");
-	jval_print(out, settings);
-	buf_addf(out, ",\"version\":%llu,\"session_id\":", (unsigned long long)version);
-	json_string_print(out, slice_of(session_id));
+	jval_print(out, f->settings);
+	buf_addf(out, ",\"version\":%llu,\"session_id\":", (unsigned long long)f->version);
+	json_string_print(out, slice_of(f->session_id));
+	if (f->policy)
+		print_member(out, "policy", f->policy);
 	if (jval_is_object(servers))
 		print_member(out, "context_servers", servers);
 	else
 		buf_adds(out, ",\"context_servers\":{}");
 	for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
-		const struct jval *v = jval_get_str(a, settings, objects[i]);
+		const struct jval *v = jval_get_str(a, f->settings, objects[i]);
 
 		if (jval_is_object(v))
 			print_member(out, objects[i], v);
@@ -38,7 +40,7 @@ void settings_flat_print(struct arena *a, struct buf *out, const struct jval *se
 		print_member(out, "theme", theme);
 	else
 		buf_adds(out, ",\"theme\":\"\"");
-	jval_for_each (m, helix) {
+	jval_for_each (m, f->helix) {
 		buf_addc(out, ',');
 		json_string_print(out, m->key);
 		buf_addc(out, ':');

@@ -26,12 +26,16 @@ static bool config_unchanged(struct settings_job *j)
 
 static void config_show(struct settings_job *j)
 {
+	const struct settings_flat f = {.settings = j->settings,
+	    .policy = j->policy_doc,
+	    .helix = j->helix,
+	    .version = settings_version(j),
+	    .session_id = j->own.id.s};
 	char etag[24];
 	struct buf b = BUF_NULL(ANSWER_MAX);
 
-	settings_etag(settings_version(j), etag);
-	settings_flat_print(
-	    &j->a, &b, j->settings, j->helix, settings_version(j), j->own.id.s);
+	settings_etag(f.version, etag);
+	settings_flat_print(&j->a, &b, &f);
 	settings_job_reply(j, 200, etag, &b);
 }
 

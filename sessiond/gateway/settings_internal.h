@@ -104,7 +104,8 @@ struct settings_job {
 	    *settings; /* the session's (NULL: none); joined with the app's */
 	struct jval *own_policy, *helix; /* NULL: none */
 	struct jval *own_helix;
-	struct policy policy; /* in force */
+	const struct jval *policy_doc; /* in force; NULL: the built-in one */
+	struct policy policy;	       /* likewise */
 	struct overrides user;
 
 	/* the handler's */

@@ -197,7 +197,9 @@ static void job_parse(struct settings_job *j)
 	j->helix = settings_join(&j->a, member(j, app, "helix"), j->own_helix);
 	if (j->own_policy)
 		app_policy = j->own_policy;
-	if (!app_policy || policy_parse(&j->a, app_policy, &j->policy, &e))
+	if (app_policy && policy_parse(&j->a, app_policy, &j->policy, &e) == 0)
+		j->policy_doc = app_policy;
+	else
 		policy_builtin(&j->a, &j->policy);
 	j->user = overrides_new(&j->a);
 	if (user)

@@ -52,7 +52,8 @@ static void push_on_event(struct server *s, const struct jsn *m)
 	if (strcmp(type, "config_changed") == 0) {
 		if (field && strcmp(field, "agent") == 0)
 			s->c.agent_switched(s->c.data);
-		server_pull_version(&s->pulls[PULL_BASE], revision, now_us);
+		/* not by its revision: an app's counts apart */
+		server_pull_start(&s->pulls[PULL_BASE], now_us);
 	} else if (strcmp(type, "user_settings_changed") == 0 && !s->plain) {
 		server_pull_version(&s->pulls[PULL_OVERRIDES], revision, now_us);
 	}

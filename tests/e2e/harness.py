@@ -275,6 +275,7 @@ def nats_server():
 
 class Daemon(Process):
     program = None
+    has_broker = True
 
     def __init__(self, bed, *extra, name=None, nats=None, env=None, listen=None):
         self.port = bed.port()
@@ -282,7 +283,7 @@ class Daemon(Process):
         self.nats_url = nats or bed.nats_url
         argv = [BIN / self.program, "--listen", listen or f"127.0.0.1:{self.port}", "--log-format", "json",
                 "--log-level", "debug"]
-        if self.nats_url:
+        if self.nats_url and self.has_broker:
             argv += ["--nats", self.nats_url]
         super().__init__(bed, name or self.program, [*argv, *self.flags(bed), *extra], env)
 
