@@ -21,7 +21,7 @@
 
 enum {
 	BUS_BATCH = 256, /* items handled before other handles get a turn */
-	BUS_CLOSE_GRACE_MS = BUS_CONNECT_TIMEOUT_MS + BUS_FLUSH_TIMEOUT_MS,
+	BUS_CLOSE_GRACE_MS = BUS_CONNECT_TIMEOUT_MS + 2 * BUS_FLUSH_TIMEOUT_MS,
 	BUS_INBOX_RANDOM = 11,
 	BUS_LOG_EVERY_MS = 1000,
 	BUS_SUBJECT_MAX = 512,
@@ -89,6 +89,7 @@ static void bus_on_connected(struct bus *b, const struct bus_note *note)
 	b->stats.n_connects++;
 	b->problem[0] = '\0';
 	b->max_payload = note->max_payload;
+	bus_link_connected(b->link, note->max_payload);
 	memcpy(b->server, note->server, sizeof(b->server));
 	memcpy(b->version, note->version, sizeof(b->version));
 	log_event(
@@ -299,16 +300,13 @@ static int bus_subscribe_as(struct bus *b, const char *subject, const char *queu
     bool is_inbox, const struct bus_handler *h, struct err *e)
 {
 	size_t i;
-	int r;
 
 	if (!bus_subject_valid(subject) || (queue && !bus_subject_valid(queue)))
 		return err_set(
 		    e, ERROR_INVALID, "subject '%s' cannot be subscribed", subject);
 	b->handlers = reallocarray(b->handlers, b->n_handlers + 1, sizeof(*b->handlers));
 	must(b->handlers);
-	r = bus_link_subscribe(b->link, subject, queue, is_inbox, &i, e);
-	if (r)
-		return r;
+	bus_link_subscribe(b->link, subject, queue, is_inbox, &i);
 	must(i == b->n_handlers);
 	b->handlers[b->n_handlers++] = *h;
 	if (is_inbox)

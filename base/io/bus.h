@@ -1,7 +1,6 @@
 /* The NATS connection. nats.c calls back on threads of its own: its callbacks only queue
  * and wake the loop, and all that is declared here happens on the loop thread. Nothing
- * blocks once the loop runs, but for one case: a publish to a broker that has stopped
- * reading waits half a second for it, once, then the connection is given up.
+ * blocks: what the socket might not take at once is written by another thread.
  *
  * happy path: bus_new, bus_subscribe..., bus_start, on_state(connected), messages,
  * bus_close, closed_cb
@@ -95,8 +94,10 @@ int bus_subscribe(struct bus *b, const char *subject, const char *queue, bus_msg
  * subscriptions themselves stay. */
 void bus_mute(struct bus *b, const void *data);
 
-/* Core publish; 0 or ERROR_UNAVAILABLE, ERROR_TOO_LARGE, ERROR_INVALID (a subject or
- * header that cannot be sent). @reply, @headers may be NULL. */
+/* Core publish, handed over in order; lost if the connection is before it was written. 0
+ * or ERROR_UNAVAILABLE (not connected, or 64 MiB wait already because the broker does not
+ * read), ERROR_TOO_LARGE, ERROR_INVALID (a subject or header that cannot be sent).
+ * @reply, @headers may be NULL. */
 int bus_publish(struct bus *b, const char *subject, const char *reply,
     const struct bus_header *headers, size_t n_headers, struct slice data) MUST_CHECK;
 

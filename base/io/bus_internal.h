@@ -28,6 +28,7 @@ struct bus_slot {
 	bus_reply_cb *cb;
 	void *cb_data;
 	int64_t timeout_ms;
+	uint64_t sent; /* outbound bytes up to the request */
 	uint64_t subject_hash;
 	char *reply_part;
 };

@@ -12,7 +12,6 @@
  * full: dropped, one GAP */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -59,7 +58,7 @@ static void link_on_message(
 	bus_item_free(i);
 }
 
-static void link_on_complete(void *closure)
+void link_on_complete(void *closure)
 {
 	struct link_sub *s = closure;
 	struct bus_link *k = s->link;
@@ -86,6 +85,7 @@ static void link_on_closed(natsConnection *nc, void *closure)
 
 	pthread_mutex_lock(&k->mu);
 	k->lost = true;
+	link_out_clear_locked(k);
 	link_push_note_locked(k, k->announced ? BUS_ITEM_DISCONNECTED : BUS_ITEM_FAILED,
 	    k->broken ? "a write failed or took too long"
 		      : link_last_words(nc, NATS_CONNECTION_CLOSED),
@@ -120,20 +120,18 @@ static void link_push_note(
 
 /* the keeper */
 
-/* Wait until @flag, stop or a deadline (no deadline: -1). False when told to stop. */
-static bool link_wait_locked(struct bus_link *k, const bool *flag, int64_t timeout_ms)
+/* False when told to stop. */
+static bool link_pause(struct bus_link *k, int64_t ms)
 {
-	int64_t due_ms = clock_mono_ms() + timeout_ms;
-	struct timespec due = {
-	    .tv_sec = due_ms / 1000, .tv_nsec = (long)(due_ms % 1000) * 1000000};
+	int64_t due_ms = clock_mono_ms() + ms;
+	bool go_on;
 
-	while (!k->stop && !(flag && *flag) && !(flag && k->broken)) {
-		if (timeout_ms < 0)
-			pthread_cond_wait(&k->cond, &k->mu);
-		else if (pthread_cond_timedwait(&k->cond, &k->mu, &due) == ETIMEDOUT)
-			break;
-	}
-	return !k->stop;
+	pthread_mutex_lock(&k->mu);
+	while (!k->stop && link_cond_wait(k, &k->cond, due_ms))
+		;
+	go_on = !k->stop;
+	pthread_mutex_unlock(&k->mu);
+	return go_on;
 }
 
 /* The next subscription that @nc does not have; NULL when all are made. */
@@ -171,22 +169,27 @@ void link_sub_make(struct link_sub *s, natsConnection *nc)
 		    s); /* the connection is lost already: nobody else will say it */
 }
 
+/* Connected means that what others send from now on arrives: the broker has seen the
+ * subscriptions when it answers the flush. Should it not, we will hear of that soon
+ * enough. */
 static void link_sub_all(struct bus_link *k, natsConnection *nc)
 {
-	struct link_sub *s;
+	bool flushed = false;
 
 	pthread_mutex_lock(&k->mu);
-	while ((s = link_claim_locked(k))) {
+	for (;;) {
+		struct link_sub *s = link_claim_locked(k);
+
+		if (!s && flushed)
+			break;
 		pthread_mutex_unlock(&k->mu);
-		link_sub_make(s, nc);
+		if (s)
+			link_sub_make(s, nc);
+		else
+			(void)natsConnection_FlushTimeout(nc, BUS_FLUSH_TIMEOUT_MS);
+		flushed = !s;
 		pthread_mutex_lock(&k->mu);
 	}
-	pthread_mutex_unlock(&k->mu);
-	/* Connected means that what others send from now on arrives: the broker has seen
-	 * the subscriptions when it answers this. Should it not, we will hear of that
-	 * soon enough. */
-	(void)natsConnection_FlushTimeout(nc, BUS_FLUSH_TIMEOUT_MS);
-	pthread_mutex_lock(&k->mu);
 	k->holding = false;
 	link_wake_locked(k);
 	pthread_mutex_unlock(&k->mu);
@@ -224,14 +227,35 @@ static void link_announce(struct bus_link *k, natsConnection *nc)
 		link_sub_all(k, nc);
 }
 
+/* While the connection lives: learn what the broker has read, when that is wanted. */
+static void link_attend(struct bus_link *k, natsConnection *nc)
+{
+	pthread_mutex_lock(&k->mu);
+	while (!k->stop && !k->lost && !k->broken) {
+		uint64_t n_wanted = k->n_sync_wanted;
+		natsStatus s;
+
+		if (n_wanted <= k->n_synced) {
+			pthread_cond_wait(&k->cond, &k->mu);
+			continue;
+		}
+		pthread_mutex_unlock(&k->mu);
+		s = natsConnection_FlushTimeout(nc, BUS_FLUSH_TIMEOUT_MS);
+		pthread_mutex_lock(&k->mu);
+		if (s == NATS_OK)
+			k->n_synced = n_wanted;
+		else if (!k->stop && !k->lost)
+			link_cond_wait(k, &k->cond, clock_mono_ms() + LINK_RETRY_MS);
+	}
+	pthread_mutex_unlock(&k->mu);
+}
+
 static void link_wait_quiet_locked(struct bus_link *k)
 {
-	struct timespec due;
+	int64_t due_ms = clock_mono_ms() + LINK_TEARDOWN_MS;
 
-	clock_gettime(CLOCK_MONOTONIC, &due);
-	due.tv_sec += LINK_TEARDOWN_MS / 1000;
 	while (!k->lost || k->n_open > 0)
-		if (pthread_cond_timedwait(&k->cond, &k->mu, &due) == ETIMEDOUT)
+		if (!link_cond_wait(k, &k->cond, due_ms))
 			return;
 }
 
@@ -241,12 +265,14 @@ static void link_tear_down(struct bus_link *k, natsConnection *nc)
 {
 	bool flush;
 
+	pthread_mutex_lock(&k->mu);
+	if (k->stop)
+		link_out_drain_locked(k, BUS_FLUSH_TIMEOUT_MS);
+	flush = k->stop && !k->lost && !k->broken;
+	pthread_mutex_unlock(&k->mu);
 	pthread_mutex_lock(&k->nc_mu);
 	k->nc = NULL;
 	pthread_mutex_unlock(&k->nc_mu);
-	pthread_mutex_lock(&k->mu);
-	flush = k->stop && !k->lost && !k->broken;
-	pthread_mutex_unlock(&k->mu);
 	if (flush)
 		natsConnection_FlushTimeout(nc, BUS_FLUSH_TIMEOUT_MS);
 	natsConnection_Close(nc);
@@ -312,15 +338,11 @@ static void link_keep(struct bus_link *k)
 		if (nc) {
 			link_announce(k, nc);
 			backoff_reset(&retry);
-			pthread_mutex_lock(&k->mu);
-			link_wait_locked(k, &k->lost, -1);
-			pthread_mutex_unlock(&k->mu);
+			link_attend(k, nc);
 			link_tear_down(k, nc);
 		}
 		retry.cap_ms = !nc && auth ? LINK_RETRY_AUTH_CAP_MS : LINK_RETRY_CAP_MS;
-		pthread_mutex_lock(&k->mu);
-		go_on = link_wait_locked(k, NULL, backoff_next_ms(&retry, link_random()));
-		pthread_mutex_unlock(&k->mu);
+		go_on = link_pause(k, backoff_next_ms(&retry, link_random()));
 	}
 }
 
@@ -328,8 +350,14 @@ void *link_main(void *arg)
 {
 	struct bus_link *k = arg;
 
+	must(pthread_create(&k->sender, NULL, link_sender_main, k) == 0);
 	link_keep(k);
 	nats_ReleaseThreadMemory();
+	pthread_mutex_lock(&k->mu);
+	k->sender_stop = true;
+	pthread_cond_signal(&k->out_cond);
+	pthread_mutex_unlock(&k->mu);
+	pthread_join(k->sender, NULL);
 	pthread_mutex_lock(&k->mu);
 	k->ended = true;
 	link_push_locked(k, bus_item_new(BUS_ITEM_ENDED));

@@ -29,6 +29,7 @@ void link_unref_locked(struct bus_link *k)
 	free(k->subs);
 	bus_settings_free(k->settings);
 	pthread_cond_destroy(&k->cond);
+	pthread_cond_destroy(&k->out_cond);
 	pthread_mutex_destroy(&k->mu);
 	pthread_mutex_destroy(&k->nc_mu);
 	free(k);
@@ -182,11 +183,13 @@ int bus_link_new(struct loop *l, const struct bus_conf *conf, loop_task_cb *wake
 	k->n_refs = 1;
 	k->may_wake = true;
 	k->tail = &k->head;
+	k->out_tail = &k->out_head;
 	pthread_mutex_init(&k->mu, NULL);
 	pthread_mutex_init(&k->nc_mu, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&k->cond, &attr);
+	pthread_cond_init(&k->out_cond, &attr);
 	pthread_condattr_destroy(&attr);
 	must(uv_async_init(loop_uv(l), &k->async, link_on_async) == 0);
 	k->async.data = k;
@@ -200,7 +203,7 @@ int bus_link_start(struct bus_link *k, struct err *e)
 
 	must(!k->started);
 	k->n_refs++;
-	r = pthread_create(&k->keeper, NULL, link_main, k);
+	r = pthread_create(&k->keeper, NULL, link_main, k); /* makes the sender */
 	if (r) {
 		k->n_refs--;
 		return err_set(e, -r, "thread for the broker: %s", strerror(r));
@@ -249,109 +252,4 @@ void bus_link_release(struct bus_link *k, loop_task_cb *closed_cb, void *data)
 	k->closed_cb = closed_cb;
 	k->data = data;
 	uv_close((uv_handle_t *)&k->async, link_on_async_closed);
-}
-
-int bus_link_subscribe(struct bus_link *k, const char *subject, const char *queue,
-    bool is_inbox, size_t *i_sub_out, struct err *e)
-{
-	struct link_sub *s = calloc(1, sizeof(*s)), **subs;
-	bool make;
-
-	(void)e;
-	must(s);
-	s->link = k;
-	s->subject = strdup(subject);
-	s->queue = queue ? strdup(queue) : NULL;
-	s->is_inbox = is_inbox;
-	must(s->subject && (s->queue || !queue));
-	pthread_mutex_lock(&k->nc_mu);
-	pthread_mutex_lock(&k->mu);
-	subs = reallocarray(k->subs, k->n_subs + 1, sizeof(struct link_sub *));
-	must(subs);
-	k->subs = subs;
-	s->i = *i_sub_out = k->n_subs;
-	k->subs[k->n_subs++] = s;
-	/* while holding, the keeper is about to find it */
-	make = k->nc && !k->holding;
-	if (make)
-		must(link_claim_locked(k) == s);
-	pthread_mutex_unlock(&k->mu);
-	if (make)
-		link_sub_make(s, k->nc);
-	pthread_mutex_unlock(&k->nc_mu);
-	return 0;
-}
-
-static natsStatus link_publish_headers(natsConnection *nc, const struct bus_out *m)
-{
-	natsMsg *msg = NULL;
-	natsStatus s =
-	    natsMsg_Create(&msg, m->subject, m->reply, m->data.p, (int)m->data.n);
-
-	for (size_t i = 0; s == NATS_OK && i < m->n_headers; i++)
-		s = natsMsgHeader_Set(msg, m->headers[i].name, m->headers[i].value);
-	if (s == NATS_OK)
-		s = natsConnection_PublishMsg(nc, msg);
-	natsMsg_Destroy(msg);
-	return s;
-}
-
-static natsStatus link_publish(natsConnection *nc, const struct bus_out *m)
-{
-	if (m->n_headers)
-		return link_publish_headers(nc, m);
-	if (m->reply)
-		return natsConnection_PublishRequest(
-		    nc, m->subject, m->reply, m->data.p, (int)m->data.n);
-	return natsConnection_Publish(nc, m->subject, m->data.p, (int)m->data.n);
-}
-
-static size_t link_wire_bytes(const struct bus_out *m)
-{
-	size_t n = m->data.n;
-
-	if (m->n_headers)
-		n += sizeof("NATS/1.0\r\n\r\n") - 1;
-	for (size_t i = 0; i < m->n_headers; i++)
-		n += strlen(m->headers[i].name) + strlen(m->headers[i].value) + 4;
-	return n;
-}
-
-/* Connection number @i_connect must be given up, unless the keeper has done so already.
- */
-static void link_break(struct bus_link *k, uint64_t i_connect)
-{
-	pthread_mutex_lock(&k->mu);
-	if (k->announced && k->n_connects == i_connect) {
-		k->broken = true;
-		pthread_cond_broadcast(&k->cond);
-	}
-	pthread_mutex_unlock(&k->mu);
-}
-
-int bus_link_publish(struct bus_link *k, const struct bus_out *m)
-{
-	natsStatus s = NATS_OK;
-	uint64_t i_connect;
-	int r = 0;
-
-	pthread_mutex_lock(&k->nc_mu);
-	i_connect = k->i_connect;
-	if (!k->nc) {
-		r = ERROR_UNAVAILABLE;
-	} else if (link_wire_bytes(m) > k->max_payload) {
-		r = ERROR_TOO_LARGE;
-	} else {
-		s = link_publish(k->nc, m);
-		if (s == NATS_MAX_PAYLOAD) {
-			r = ERROR_TOO_LARGE;
-		} else if (s != NATS_OK) {
-			k->nc = NULL; /* the keeper has it too, and closes it */
-			r = ERROR_UNAVAILABLE;
-		}
-	}
-	pthread_mutex_unlock(&k->nc_mu);
-	if (r == ERROR_UNAVAILABLE && s != NATS_OK)
-		link_break(k, i_connect);
-	return r;
 }

@@ -17,7 +17,15 @@ enum {
 	BUS_QUEUE_MAX = 64 * 1024,
 	BUS_QUEUE_BYTES_MAX = 64 * 1024 * 1024,
 	BUS_CONNECT_TIMEOUT_MS = 2000,
-	BUS_WRITE_TIMEOUT_MS = 500,
+	/* Outbound: up to so many bytes that the broker has not surely read are written
+	 * by the loop itself, as they fit into any socket's buffer; what is more, or
+	 * larger, waits for the sender's thread. */
+	BUS_DIRECT_BYTES_MAX = 32 * 1024,
+	BUS_DIRECT_MESSAGE_MAX = 16 * 1024,
+	BUS_SYNC_BYTES = 16 * 1024,
+	BUS_OUT_MAX = 64 * 1024,
+	BUS_OUT_BYTES_MAX = 64 * 1024 * 1024,
+	BUS_WRITE_TIMEOUT_MS = 5000, /* then the connection is given up */
 	BUS_FLUSH_TIMEOUT_MS = 1000,
 	BUS_PROBE_TIMEOUT_MS = 500,
 	BUS_PING_INTERVAL_MS = 5000,
@@ -70,8 +78,8 @@ void bus_link_stop(struct bus_link *k);
 void bus_link_release(struct bus_link *k, loop_task_cb *closed_cb, void *data);
 
 /* @is_inbox: replies come here. The index is what items of this subscription carry. */
-int bus_link_subscribe(struct bus_link *k, const char *subject, const char *queue,
-    bool is_inbox, size_t *i_sub_out, struct err *e) MUST_CHECK;
+void bus_link_subscribe(struct bus_link *k, const char *subject, const char *queue,
+    bool is_inbox, size_t *i_sub_out);
 
 struct bus_out {
 	const char *subject;
@@ -80,9 +88,15 @@ struct bus_out {
 	size_t n_headers;
 	struct slice data;
 };
-/* Loop thread. 0; ERROR_UNAVAILABLE, ERROR_TOO_LARGE. Subject and headers have been
- * checked. */
+/* Loop thread, never blocks. 0; ERROR_UNAVAILABLE, ERROR_TOO_LARGE. Subject and headers
+ * have been checked. */
 int bus_link_publish(struct bus_link *k, const struct bus_out *m) MUST_CHECK;
+/* The loop has taken BUS_ITEM_CONNECTED. */
+void bus_link_connected(struct bus_link *k, size_t max_payload);
+/* Where in the outbound bytes we are; and that the broker has answered what was sent by
+ * then. */
+uint64_t bus_link_sent(const struct bus_link *k);
+void bus_link_heard(struct bus_link *k, uint64_t n_sent);
 
 /* All that waits, oldest first; the caller frees each with bus_item_free. */
 struct bus_item *bus_link_take(struct bus_link *k);

@@ -160,7 +160,9 @@ static void slot_arm(struct bus_slot *s)
 		wheel_turn(&b->wheel, clock_mono_ms());
 		loop_timer_start(b->tick, BUS_TICK_MS, BUS_TICK_MS);
 	}
-	wheel_arm(&b->wheel, &s->deadline, s->timeout_ms);
+	/* the wheel's own time is that of its last turn */
+	wheel_arm(
+	    &b->wheel, &s->deadline, s->timeout_ms + clock_mono_ms() - b->wheel.now_ms);
 }
 
 static void slot_reply(struct bus_slot *s, const struct bus_msg *m)
@@ -169,6 +171,7 @@ static void slot_reply(struct bus_slot *s, const struct bus_msg *m)
 
 	if (list_linked(&s->link))
 		return; /* has failed already */
+	bus_link_heard(s->bus->link, s->sent);
 	if (status && strcmp(status, "503") == 0) {
 		slot_end(s, ERROR_UNAVAILABLE, NULL); /* no responders */
 		return;
@@ -248,6 +251,7 @@ static uint64_t bus_request_start(struct bus *b, const struct bus_request *r, bo
 		slot_fail(s, code);
 	else
 		slot_arm(s);
+	s->sent = bus_link_sent(b->link);
 	return slot_ticket(s);
 }
 

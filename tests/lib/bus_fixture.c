@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -30,6 +31,12 @@ void bus_fixture_on_message(void *data, const struct bus_msg *m)
 	const char *h = bus_msg_header(m, "x-one");
 
 	f->n_messages++;
+	if (m->data.n && m->data.p[0] >= '0' && m->data.p[0] <= '9') {
+		uint64_t number = strtoull(m->data.p, NULL, 10);
+
+		f->n_out_of_order += f->last_number && number != f->last_number + 1;
+		f->last_number = number;
+	}
 	snprintf(f->last_subject, sizeof(f->last_subject), "%s", m->subject);
 	snprintf(f->last_reply, sizeof(f->last_reply), "%s", m->reply);
 	snprintf(f->last_data, sizeof(f->last_data), SLICE_FMT, SLICE_ARG(m->data));
@@ -98,6 +105,12 @@ void bus_fixture_subscribe(struct bus_fixture *f, const char *subject, const cha
 int bus_fixture_publish(struct bus_fixture *f, const char *subject, const char *data)
 {
 	return bus_publish(f->bus, subject, NULL, NULL, 0, slice_of(data));
+}
+
+void bus_fixture_publish_waiting(struct bus_fixture *f, const char *subject)
+{
+	for (int i = 0; i < LIMIT_MS && bus_fixture_publish(f, subject, "x") != 0; i++)
+		usleep(1000);
 }
 
 uint64_t bus_fixture_request(

@@ -18,6 +18,8 @@ struct bus_fixture {
 	struct bus *bus;
 	bool connected, disconnected, gap, closed;
 	size_t n_connected, n_messages, n_outcomes;
+	uint64_t last_number; /* of the last message that was one */
+	size_t n_out_of_order;
 	int outcomes[N_OUTCOMES_MAX];
 	char last_subject[128], last_data[128], last_reply[128], last_header[128];
 	uint64_t ticket;
@@ -35,6 +37,8 @@ void bus_fixture_wait(struct bus_fixture *f);
 void bus_fixture_close(struct bus_fixture *f);
 void bus_fixture_subscribe(struct bus_fixture *f, const char *subject, const char *queue);
 int bus_fixture_publish(struct bus_fixture *f, const char *subject, const char *data);
+/* The same without turning the loop, however long the sender takes. */
+void bus_fixture_publish_waiting(struct bus_fixture *f, const char *subject);
 uint64_t bus_fixture_request(
     struct bus_fixture *f, const char *subject, int64_t timeout_ms);
 int bus_fixture_setup(void **state);

@@ -90,36 +90,96 @@ static void a_killed_broker_is_found_again_with_all_subscriptions(void **state)
 	bus_fixture_close(f);
 }
 
-/* Fills the socket until a write waits too long; the loop is held up by that one write
- * and by no other. */
-static void a_broker_that_stops_reading_costs_one_short_wait(void **state)
+/* More than any socket takes, then more than may wait. */
+static void a_broker_that_stops_reading_never_holds_the_loop_up(void **state)
 {
 	struct bus_fixture *f = *state;
 	static char data[256 * 1024];
 	int64_t begin_ms, longest_ms = 0;
+	size_t n = 0;
 	int r = 0;
+
+	bus_fixture_open(f);
+	bus_fixture_subscribe(f, "small", NULL);
+	bus_fixture_start(f);
+	bus_fixture_wait(f);
+	nats_fixture_freeze(&f->broker);
+	for (; n < 1000 && r == 0; n++) {
+		begin_ms = clock_mono_ms();
+		r = bus_publish(
+		    f->bus, "big", NULL, NULL, 0, (struct slice){data, sizeof(data)});
+		if (r == 0)
+			r = bus_fixture_publish(f, "small", "x");
+		loop_turn(f->loop);
+		if (clock_mono_ms() - begin_ms > longest_ms)
+			longest_ms = clock_mono_ms() - begin_ms;
+	}
+	assert_int_equal(r, ERROR_UNAVAILABLE);
+	assert_true(n > 200); /* 64 MiB waited first */
+	assert_true(longest_ms < 200);
+	assert_true(bus_connected(f->bus));
+	nats_fixture_thaw(&f->broker);
+	assert_true(run_until_n(f->loop, &f->n_messages, n - 1, LIMIT_MS));
+	assert_int_equal(f->n_connected, 1);
+	bus_fixture_close(f);
+}
+
+static void a_broker_that_reads_no_more_is_given_up(void **state)
+{
+	struct bus_fixture *f = *state;
+	static char data[256 * 1024];
+	int64_t begin_ms;
 
 	bus_fixture_open(f);
 	bus_fixture_start(f);
 	bus_fixture_wait(f);
 	nats_fixture_freeze(&f->broker);
-	for (int i = 0; i < 1000 && r == 0; i++) {
-		begin_ms = clock_mono_ms();
-		r = bus_publish(
-		    f->bus, "x", NULL, NULL, 0, (struct slice){data, sizeof(data)});
-		if (clock_mono_ms() - begin_ms > longest_ms)
-			longest_ms = clock_mono_ms() - begin_ms;
-	}
-	assert_int_equal(r, ERROR_UNAVAILABLE);
-	assert_true(longest_ms >= 400);
-	assert_true(longest_ms < 2000);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(bus_publish(f->bus, "big", NULL, NULL, 0,
+				     (struct slice){data, sizeof(data)}),
+		    0);
 	begin_ms = clock_mono_ms();
-	assert_int_equal(bus_fixture_publish(f, "x", "y"), ERROR_UNAVAILABLE);
-	assert_true(clock_mono_ms() - begin_ms < 100);
 	assert_true(run_until(f->loop, &f->disconnected, LIMIT_MS));
+	assert_true(clock_mono_ms() - begin_ms >= 4000);
+	assert_int_equal(bus_fixture_publish(f, "x", "y"), ERROR_UNAVAILABLE);
 	nats_fixture_thaw(&f->broker);
 	bus_fixture_wait(f);
 	assert_int_equal(bus_fixture_publish(f, "x", "y"), 0);
+	bus_fixture_close(f);
+}
+
+/* Large and small, written by two threads: still one order. */
+static void order_is_kept_whoever_writes(void **state)
+{
+	struct bus_fixture *f = *state;
+	static char data[64 * 1024];
+	size_t n = 0;
+
+	bus_fixture_open(f);
+	bus_fixture_subscribe(f, "n.>", NULL);
+	bus_fixture_start(f);
+	bus_fixture_wait(f);
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 20; i++) {
+			size_t size =
+			    (size_t)(i * 7 + round) % 5 == 0 ? sizeof(data) : 100;
+
+			snprintf(data, sizeof(data), "%zu", n++);
+			assert_int_equal(bus_publish(f->bus, "n.x", NULL, NULL, 0,
+					     (struct slice){data, size}),
+			    0);
+		}
+		if (round % 3 == 0)
+			loop_turn(f->loop);
+		if (round == 30) /* in its turn: hears all that follows */
+			bus_fixture_subscribe(f, "late", NULL);
+		if (round >= 30)
+			assert_int_equal(bus_fixture_publish(f, "late", "x"), 0);
+	}
+	assert_true(run_until_n(f->loop, &f->n_messages, n + 30, LIMIT_MS));
+	run_for(f->loop, 50);
+	assert_int_equal(f->n_messages, n + 30);
+	assert_int_equal(f->n_out_of_order, 0);
 	bus_fixture_close(f);
 }
 
@@ -314,7 +374,9 @@ int main(void)
 	    WITHOUT_BROKER(a_bus_started_before_its_broker_connects_when_it_appears),
 	    WITH_BROKER(the_next_of_several_urls_is_tried),
 	    WITH_BROKER(a_killed_broker_is_found_again_with_all_subscriptions),
-	    WITH_BROKER(a_broker_that_stops_reading_costs_one_short_wait),
+	    WITH_BROKER(a_broker_that_stops_reading_never_holds_the_loop_up),
+	    WITH_BROKER(a_broker_that_reads_no_more_is_given_up),
+	    WITH_BROKER(order_is_kept_whoever_writes),
 	    WITH_BROKER(a_frozen_broker_does_not_hold_the_loop_up),
 	    WITHOUT_BROKER(a_bus_never_started_closes),
 	    WITHOUT_BROKER(a_bus_closes_right_after_its_start),
