@@ -152,6 +152,10 @@ void store_op_send(struct store_op *op, const struct bus_request *what)
 {
 	struct bus_request r = *what;
 
+	if (!op->store->observer.bus) {
+		store_op_fail_later(op, -ECANCELED, "closing");
+		return;
+	}
 	op->on = &op->store->ops;
 	list_push(op->on, &op->link);
 	r.timeout_ms = STORE_TIMEOUT_MS;
