@@ -204,6 +204,19 @@ static int host_shim(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* Named by id and state folder: two runners of one id may share a host (and belong to
+ * different brokers), and neither may ever take the other's groups for its own. */
+static void host_limits(struct runner *r)
+{
+	char name[ID_MAX + 48];
+	struct stat st;
+
+	must(fstat(r->instances_dir_fd, &st) == 0);
+	snprintf(name, sizeof name, "%s-%llx-%llx", r->id.s,
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	limits_init(&r->limits, name);
+}
+
 int runner_host_init(struct runner *r, struct err *e)
 {
 	int code;
@@ -220,7 +233,7 @@ int runner_host_init(struct runner *r, struct err *e)
 	code = code ? code : host_state_dir(r, e);
 	if (code)
 		return code;
-	limits_init(&r->limits, r->id.s);
+	host_limits(r);
 	r->profiles_env = (struct profiles_env){
 	    .dir = r->conf->profiles, .has_uid_range = r->uids.first != 0};
 	profiles_load(&r->profiles_env, &r->profiles);

@@ -36,9 +36,9 @@ struct limits_group {
 
 #define LIMITS_GROUP_NULL ((struct limits_group){{0}, false})
 
-/* Find out what there is; makes our folders. @runner_id names them. Small writes to a
- * kernel file system. */
-void limits_init(struct limits *l, const char *runner_id);
+/* Find out what there is; makes our folders. @name tells them from those of every other
+ * runner. Small writes to a kernel file system. */
+void limits_init(struct limits *l, const char *name);
 /* Remove our folders if they are empty. */
 void limits_deinit(struct limits *l);
 

@@ -168,17 +168,17 @@ static void limits_init_v2(struct limits *l, const char *id)
 		l->v2_has[k] = limits_v2_enable(own, l->v2, limits_names[k]);
 }
 
-void limits_init(struct limits *l, const char *runner_id)
+void limits_init(struct limits *l, const char *name)
 {
 	char own[PATH_MAX];
 
 	memset(l, 0, sizeof *l);
-	limits_init_v2(l, runner_id);
+	limits_init_v2(l, name);
 	for (enum limits_kind k = 0; k < LIMITS_N_; k++) {
 		if (l->v2_has[k])
 			continue;
 		if (limits_own_dir(limits_names[k], own) &&
-		    limits_make_ours(own, runner_id, l->v1[k]))
+		    limits_make_ours(own, name, l->v1[k]))
 			continue;
 		snprintf(l->problems[l->n_problems++], sizeof l->problems[0],
 		    "limits: no %s limits: this host has no cgroup that may be written",
