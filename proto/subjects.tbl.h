@@ -53,6 +53,7 @@ SUBJECT(session_settings_commits, session, "session.v1.settings.commit.>", STREA
 SUBJECT(session_settings_blob, session, "session.v1.settings.blob.%s.%s", STREAM, "Documents of settings, sealed: ses or app, its id.")
 SUBJECT(session_settings_of, session, "session.v1.settings.*.%s.%s", STREAM, "All that is stored of settings of one session or app.")
 SUBJECT(session_settings_all, session, "session.v1.settings.>", STREAM, "All settings.")
+SUBJECT(session_settings_told, session, "session.v1.feed.settings.%s.%s", CORE, "Something about settings that is no revision: ses, session.")
 SUBJECT(session_settings_feed, session, "session.v1.feed.settings.>", CORE, "Revisions of settings, republished by the broker.")
 STREAM(session_live, session, "SESSION_LIVE", "The text of open turns as a log of patches; a turn's part is purged when it has ended.")
 STREAM(session_transcript, session, "SESSION_TRANSCRIPT", "Finished turns, unchangeable; the parts of a big one follow each other.")

@@ -11,10 +11,17 @@ EVENT(turn_sent, INFO, "A prompt goes to Zed; that it does is stored.")
 EVENT(turn_ended, INFO, "A turn has ended; that and its text are stored.")
 EVENT(agent_connected, INFO, "A Zed has connected.")
 EVENT(agent_gone, INFO, "A Zed's connection has ended; its turns go on when it is back.")
-EVENT(agent_superseded, WARN, "The same id connected again: the older connection is closed.")
-EVENT(agent_not_ready, WARN, "A Zed did not say that it is ready within a minute; it is taken for ready.")
+EVENT(agent_superseded, WARN,
+    "The same id connected again: the older connection is closed.")
+EVENT(agent_not_ready, WARN,
+    "A Zed did not say that it is ready within a minute; it is taken for ready.")
 EVENT(agent_stuck, WARN, "A Zed does not read: its connection is closed.")
-EVENT(agent_malformed, WARN, "A Zed sent something that cannot be understood; it was passed over.")
-EVENT(thread_again, WARN, "Zed opened a second thread for a prompt under way: the newer one counts.")
-EVENT(thread_missing, WARN, "Zed does not know the session's thread any more: the next prompt begins a new one.")
-EVENT(settings_not_forgotten, WARN, "What is stored of a deleted session's settings could not be removed.")
+EVENT(agent_malformed, WARN,
+    "A Zed sent something that cannot be understood; it was passed over.")
+EVENT(thread_again, WARN,
+    "Zed opened a second thread for a prompt under way: the newer one counts.")
+EVENT(thread_missing, WARN,
+    "Zed does not know the session's thread any more: the next prompt begins a new one.")
+EVENT(settings_not_forgotten, WARN,
+    "What is stored of a deleted session's settings could not be removed.")
+EVENT(settings_not_told, WARN, "An instance could not be told of a decision about what it holds back; it looks when it next connects.")

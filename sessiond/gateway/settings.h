@@ -1,5 +1,5 @@
-/* Settings of sessions at the server: base and overrides with one revision counter per session. Routes are in
- * settings_routes (route.h). */
+/* Settings of sessions at the server: base and overrides with one revision counter per
+ * session. Routes are in settings_routes (route.h). */
 #pragma once
 
 #include "base/ids.h"
@@ -8,7 +8,8 @@
 struct gateway;
 struct settings;
 
-/* Streams and buckets are made by settings_ensure; @done once with 0 or a failure, after every broker connect. */
+/* Streams and buckets are made by settings_ensure; @done once with 0 or a failure, after
+ * every broker connect. */
 struct settings *settings_new(struct gateway *g);
 struct settings *settings_free(struct settings *s);
 void settings_ensure(struct settings *s, store_cb *done, void *data);

@@ -45,6 +45,7 @@ bool settings_head_parse(struct slice text, uint64_t seq, struct settings_head *
 	out->user_rev = (uint64_t)jsn_get_int(o, "user_rev", 0);
 	out->at_unix_ms = jsn_get_int(o, "at", 0);
 	out->user_at_unix_ms = jsn_get_int(o, "user_at", 0);
+	out->prev_seq = (uint64_t)jsn_get_int(o, "prev_seq", 0);
 	out->restored = (uint64_t)jsn_get_int(o, "restored", 0);
 	copy_string(o, "kind", out->kind, sizeof(out->kind));
 	copy_string(o, "actor", out->actor, sizeof(out->actor));
@@ -76,6 +77,8 @@ void settings_head_print(const struct settings_head *h, struct buf *out)
 	jsn_set_int(o, "user_seq", (int64_t)h->user_seq);
 	jsn_set_int(o, "user_rev", (int64_t)h->user_rev);
 	jsn_set_int(o, "user_at", h->user_at_unix_ms);
+	if (h->prev_seq)
+		jsn_set_int(o, "prev_seq", (int64_t)h->prev_seq);
 	if (h->restored)
 		jsn_set_int(o, "restored", (int64_t)h->restored);
 	set_if(o, "field", h->field);

@@ -18,7 +18,7 @@ enum {
 	SETTINGS_DOC_MAX = 512 * 1024, /* bytes of a base, of overrides */
 	SETTINGS_POLICY_MAX = 128 * 1024,
 	SETTINGS_HELIX_MAX = 64 * 1024,
-	SETTINGS_OPS_KEPT = 256, /* op_ids remembered */
+	SETTINGS_OPS_KEPT = 64, /* op_ids remembered */
 	SETTINGS_OP_ID_MAX = 128,
 	SETTINGS_TRIES_MAX = 12, /* of a request that meets other writers */
 };
@@ -50,7 +50,8 @@ struct settings_head {
 	char field[24]; /* what Helix's frontend calls the change, "" */
 	char color_scheme[16];
 	char op_id[SETTINGS_OP_ID_MAX + 1];
-	uint64_t restored;                 /* rollback: the revision gone back to */
+	uint64_t restored; /* rollback: the revision gone back to */
+	uint64_t prev_seq; /* of the revision before, 0: this is the first */
 	char prev_hash[AUTH_HASH_LEN + 1]; /* of the record before */
 	char hash[AUTH_HASH_LEN + 1];      /* of this record */
 	struct settings_op *ops;           /* newest last */
@@ -71,12 +72,16 @@ struct settings_side {
 	struct buf base, user; /* documents, opened; empty: none */
 };
 
+struct settings_job;
+typedef void settings_step_cb(struct settings_job *j);
+
 enum settings_parts { SETTINGS_BASE = 1, SETTINGS_USER = 2 };
 
 struct settings_change {
 	const char *kind;
 	struct slice base, user;     /* new documents; p NULL: as they are */
-	uint64_t base_seq, user_seq; /* or ones that were stored before; 0: as they are */
+	bool refs;                   /* instead, documents that were stored before: */
+	uint64_t base_seq, user_seq; /* 0: none */
 	const char *op_id;           /* NULL: none */
 	const char *field, *color_scheme; /* NULL: none */
 	uint64_t restored;
@@ -105,11 +110,12 @@ struct settings_job {
 	struct jval *own_policy, *helix; /* NULL: none */
 	struct jval *own_helix;
 	const struct jval *policy_doc; /* in force; NULL: the built-in one */
-	struct policy policy;	       /* likewise */
+	struct policy policy;          /* likewise */
 	struct overrides user;
 
-	/* the handler's */
+	/* the handler's; @ended, if set, is the last call */
 	void *data;
+	void (*ended)(struct settings_job *j);
 
 	/* private */
 	size_t n_waiting, n_tries;
@@ -118,6 +124,12 @@ struct settings_job {
 	struct settings_change change;
 	struct settings_head next;
 	struct buf record;
+	struct {
+		struct settings_side *side;
+		struct settings_head *head;
+		struct buf *out;
+		settings_step_cb *cb;
+	} reading;
 };
 
 /* For the session (or app) of @c. Answers 503 and returns NULL while settings cannot be
@@ -128,6 +140,22 @@ struct settings_job *settings_job_new_app(struct call *c);
 void settings_job_load(struct settings_job *j, unsigned parts);
 /* Write, then committed(). Slices of @ch must stay until then. */
 void settings_job_commit(struct settings_job *j, const struct settings_change *ch);
+/* Read the record before @h over it (all zero: there is none), or a document into @out;
+ * then @cb with the job alive. A failure answers and ends the job. One at a time. */
+void settings_job_back(struct settings_job *j, struct settings_side *side,
+    struct settings_head *h, settings_step_cb *cb);
+void settings_job_read(struct settings_job *j, struct settings_side *side, uint64_t seq,
+    struct buf *out, settings_step_cb *cb);
+/* The record stored as @seq, if it is one of @side's; else all zero. */
+void settings_job_read_head(struct settings_job *j, struct settings_side *side,
+    uint64_t seq, struct settings_head *h, settings_step_cb *cb);
+/* Parts of a stored base; NULL where there is none. */
+struct jval *settings_doc_part(struct arena *a, struct slice base, const char *part);
+struct overrides settings_doc_user(struct arena *a, struct slice user);
+/* Ends it without an answer (replies do it themselves). */
+void settings_job_free(struct settings_job *j);
+void settings_job_store_failed(struct settings_job *j, int code, const char *detail);
+
 /* answers; each ends the job */
 void settings_job_reply(struct settings_job *j, int status, const char *etag,
     struct buf *json); /* takes @json */
@@ -140,9 +168,6 @@ struct settings_path_error {
 };
 void settings_job_unprocessable(struct settings_job *j, const char *what,
     const struct settings_path_error *errors, size_t n);
-/* Read one document that is not in force any more. */
-void settings_read_blob(struct settings *s, const struct settings_side *side,
-    uint64_t seq, store_cb *cb, void *data);
 bool settings_open_blob(struct settings *s, const struct settings_side *side,
     struct slice sealed, struct buf *out);
 
@@ -162,6 +187,12 @@ void settings_on_app_put(struct call *c);
 void settings_on_user_get(struct call *c);
 void settings_on_user_post(struct call *c);
 void settings_on_merged_get(struct call *c);
+void settings_explain(struct call *c);
+void settings_on_history(struct call *c);
+void settings_on_rollback(struct call *c);
+void settings_on_pending_get(struct call *c);
+void settings_on_pending_report(struct call *c);
+void settings_on_pending_post(struct call *c);
 void settings_on_applied(struct call *c);
 void settings_on_claude_get(struct call *c);
 void settings_on_claude_put(struct call *c);

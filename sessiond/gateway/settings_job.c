@@ -7,17 +7,11 @@
  */
 #include "sessiond/gateway/settings_internal.h"
 
-#include <stdarg.h>
-
 #include "base/clock.h"
 #include "base/must.h"
 #include "proto/subjects.h"
 #include "sessiond/events.h"
 #include "sessiond/gateway/sessions.h"
-
-enum {
-	ERROR_TEXT_MAX = 512,
-};
 
 static void side_free(struct settings_side *side)
 {
@@ -26,8 +20,10 @@ static void side_free(struct settings_side *side)
 	buf_deinit(&side->user);
 }
 
-static void job_free(struct settings_job *j)
+void settings_job_free(struct settings_job *j)
 {
+	if (j->ended)
+		j->ended(j);
 	side_free(&j->own);
 	side_free(&j->app);
 	settings_head_free(&j->next);
@@ -86,68 +82,9 @@ struct settings_job *settings_job_new_app(struct call *c)
 	return j;
 }
 
-/* ---- answers ---- */
+/* ---- reading ---- */
 
-void settings_etag(uint64_t n, char out[static 24])
-{
-	snprintf(out, 24, "\"%llu\"", (unsigned long long)n);
-}
-
-void settings_job_reply(
-    struct settings_job *j, int status, const char *etag, struct buf *json)
-{
-	struct http_header h = {"ETag", etag};
-	struct call *c = j->c;
-
-	job_free(j);
-	if (buf_check(json))
-		call_reply_error(c, ERROR_INTERNAL, "the answer is too large");
-	else
-		call_reply(c, status, status == 304 ? NULL : "application/json", &h,
-		    etag ? 1 : 0, buf_slice(json));
-	buf_deinit(json);
-}
-
-void settings_job_error(struct settings_job *j, int code, const char *fmt, ...)
-{
-	char text[ERROR_TEXT_MAX];
-	struct call *c = j->c;
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	job_free(j);
-	call_reply_error(c, code, "%s", text);
-}
-
-void settings_job_unprocessable(struct settings_job *j, const char *what,
-    const struct settings_path_error *errors, size_t n)
-{
-	struct jsn *body = jsn_new_object(), *error = jsn_new_object(),
-		   *paths = jsn_new_array();
-	AUTO(buf_deinit) struct buf text = BUF_NULL(64 * 1024);
-	struct call *c = j->c;
-
-	buf_adds(&text, what);
-	for (size_t i = 0; i < n; i++) {
-		struct jsn *p = jsn_new_object();
-
-		jsn_set(p, "path", jsn_new_string_n(errors[i].path.p, errors[i].path.n));
-		jsn_set_string(p, "message", errors[i].message);
-		jsn_push(paths, p);
-		buf_addf(&text, "%s %.*s: %s", i ? ";" : ":", (int)errors[i].path.n,
-		    errors[i].path.p, errors[i].message);
-	}
-	jsn_set_string(error, "code", error_name(ERROR_UNPROCESSABLE));
-	jsn_set_string(error, "message", text.failed ? what : buf_cstr(&text));
-	jsn_set(error, "paths", paths);
-	jsn_set(body, "error", error);
-	job_free(j);
-	call_reply_json(c, 422, body);
-}
-
-static void job_store_failed(struct settings_job *j, int code, const char *detail)
+void settings_job_store_failed(struct settings_job *j, int code, const char *detail)
 {
 	if (code == ERROR_TOO_LARGE)
 		settings_job_error(j, code, "settings: %s", detail);
@@ -155,8 +92,6 @@ static void job_store_failed(struct settings_job *j, int code, const char *detai
 		settings_job_error(j, ERROR_UNAVAILABLE,
 		    "the settings cannot be reached now: %s", detail);
 }
-
-/* ---- reading ---- */
 
 static void load_heads(struct settings_job *j);
 
@@ -197,6 +132,7 @@ static void job_parse(struct settings_job *j)
 	j->helix = settings_join(&j->a, member(j, app, "helix"), j->own_helix);
 	if (j->own_policy)
 		app_policy = j->own_policy;
+	j->policy_doc = NULL;
 	if (app_policy && policy_parse(&j->a, app_policy, &j->policy, &e) == 0)
 		j->policy_doc = app_policy;
 	else
@@ -209,7 +145,7 @@ static void job_parse(struct settings_job *j)
 static void load_done(struct settings_job *j)
 {
 	if (j->code) {
-		job_store_failed(j, j->code, j->detail);
+		settings_job_store_failed(j, j->code, j->detail);
 		return;
 	}
 	job_parse(j);
@@ -234,13 +170,11 @@ bool settings_open_blob(struct settings *s, const struct settings_side *side,
 	return unseal(&s->key, slice_of(where), sealed, out);
 }
 
-void settings_read_blob(struct settings *s, const struct settings_side *side,
-    uint64_t seq, store_cb *cb, void *data)
+static void read_document(struct settings_job *j, uint64_t seq, store_cb *cb)
 {
 	struct store_read r = {.stream = STREAM_session_settings, .seq = seq};
 
-	(void)side;
-	store_read(s->g->store, &r, cb, data);
+	store_read(j->s->g->store, &r, cb, j);
 }
 
 static void on_blob(struct settings_job *j, struct settings_side *side, struct buf *out,
@@ -275,13 +209,12 @@ static void on_app_base(void *data, const struct store_result *r)
 	on_blob(j, &j->app, &j->app.base, r);
 }
 
-static void load_blob(
-    struct settings_job *j, struct settings_side *side, uint64_t seq, store_cb *cb)
+static void load_blob(struct settings_job *j, uint64_t seq, store_cb *cb)
 {
 	if (!seq)
 		return;
 	j->n_waiting++;
-	settings_read_blob(j->s, side, seq, cb, j);
+	read_document(j, seq, cb);
 }
 
 static void load_blobs(struct settings_job *j)
@@ -294,11 +227,11 @@ static void load_blobs(struct settings_job *j)
 		return;
 	j->n_waiting = 1; /* this function */
 	if (j->parts & SETTINGS_BASE)
-		load_blob(j, &j->own, j->own.head.base_seq, on_own_base);
+		load_blob(j, j->own.head.base_seq, on_own_base);
 	if (j->parts & SETTINGS_USER)
-		load_blob(j, &j->own, j->own.head.user_seq, on_own_user);
+		load_blob(j, j->own.head.user_seq, on_own_user);
 	if (j->parts & SETTINGS_BASE)
-		load_blob(j, &j->app, j->app.head.base_seq, on_app_base);
+		load_blob(j, j->app.head.base_seq, on_app_base);
 	if (--j->n_waiting == 0)
 		load_done(j);
 }
@@ -370,7 +303,7 @@ static void on_committed(void *data, const struct store_result *r)
 		return;
 	}
 	if (r->code) {
-		job_store_failed(j, r->code, r->detail);
+		settings_job_store_failed(j, r->code, r->detail);
 		return;
 	}
 	j->next.seq = r->revision;
@@ -422,7 +355,7 @@ static void on_document(struct settings_job *j, uint64_t *seq, struct slice *doc
     const struct store_result *r)
 {
 	if (r->code) {
-		job_store_failed(j, r->code, r->detail);
+		settings_job_store_failed(j, r->code, r->detail);
 		return;
 	}
 	*seq = r->revision;
@@ -474,12 +407,13 @@ void settings_job_commit(struct settings_job *j, const struct settings_change *c
 {
 	const struct settings_head *head = &j->own.head;
 	struct settings_head *n = &j->next;
-	bool base = ch->base.p || ch->base_seq, user = ch->user.p || ch->user_seq;
+	bool base = ch->base.p || (ch->refs && ch->base_seq != head->base_seq);
+	bool user = ch->user.p || (ch->refs && ch->user_seq != head->user_seq);
 
 	j->change = *ch;
 	*n = (struct settings_head){.revision = head->revision + 1,
-	    .base_seq = ch->base_seq ? ch->base_seq : head->base_seq,
-	    .user_seq = ch->user_seq ? ch->user_seq : head->user_seq,
+	    .base_seq = ch->refs ? ch->base_seq : head->base_seq,
+	    .user_seq = ch->refs ? ch->user_seq : head->user_seq,
 	    .at_unix_ms = clock_unix_ms(),
 	    .restored = ch->restored};
 	n->base_rev = base ? n->revision : head->base_rev;
@@ -490,37 +424,8 @@ void settings_job_commit(struct settings_job *j, const struct settings_change *c
 	snprintf(n->field, sizeof(n->field), "%s", ch->field ? ch->field : "");
 	snprintf(n->color_scheme, sizeof(n->color_scheme), "%s",
 	    ch->color_scheme ? ch->color_scheme : "");
+	n->prev_seq = head->seq;
 	memcpy(n->prev_hash, head->hash, sizeof(n->prev_hash));
 	next_ops(n, head, ch->op_id);
 	append_documents(j);
-}
-
-/* ---- conditions ---- */
-
-uint64_t settings_version(const struct settings_job *j)
-{
-	return j->own.head.base_rev + j->app.head.base_rev;
-}
-
-/* @list is * or names "@n" among its entity tags. */
-static bool names_etag(const char *list, uint64_t n)
-{
-	char etag[24];
-
-	settings_etag(n, etag);
-	return strcmp(list, "*") == 0 || strstr(list, etag) != NULL;
-}
-
-bool settings_none_match(const struct call *c, uint64_t n)
-{
-	const char *list = c->req ? http_req_header(c->req, "If-None-Match") : NULL;
-
-	return list && names_etag(list, n);
-}
-
-bool settings_match_fails(const struct call *c, uint64_t n)
-{
-	const char *list = c->req ? http_req_header(c->req, "If-Match") : NULL;
-
-	return list && !names_etag(list, n);
 }

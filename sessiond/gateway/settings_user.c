@@ -235,8 +235,13 @@ static void merged_show(struct settings_job *j)
 
 void settings_on_merged_get(struct call *c)
 {
-	struct settings_job *j = settings_job_new(c);
+	struct settings_job *j;
 
+	if (http_req_query(c->req, "explain")) {
+		settings_explain(c);
+		return;
+	}
+	j = settings_job_new(c);
 	if (!j)
 		return;
 	j->loaded = merged_show;
