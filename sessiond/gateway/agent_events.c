@@ -2,270 +2,27 @@
  * connection stays.
  *
  * happy path: decode, find the session by the thread, the turn by chat_route, change
- * entries, apply to the conversation failure modes: unknown thread: of a prompt under way
+ * entries, apply to the conversation
+ *
+ * failure modes: unknown thread: of a prompt under way
  * (bind it), begun in Zed (a session is made, its events wait), else dropped and counted
  */
 #include "base/clock.h"
 #include "base/must.h"
-#include "sessiond/core/thread_map.h"
 #include "sessiond/events.h"
-#include "sessiond/gateway/agents.h"
+#include "sessiond/gateway/agent_internal.h"
 #include "sessiond/gateway/fanout.h"
-#include "sessiond/gateway/history.h"
 #include "sessiond/gateway/live.h"
 #include "sessiond/gateway/talk.h"
 #include "sessiond/metrics.h"
 
 enum {
-	PENDING_EVENTS_MAX = 256,
-	PENDING_BYTES_MAX = 8 * 1024 * 1024,
 	USAGE_MAX = 4096,
 };
 
-static const char legacy_placeholder[] =
-    "\xF0\x9F\xA4\x96 Processing your request with AI... (Real "
-    "response will follow via async system)";
-static const char legacy_entry[] = "legacy";
-
-/* A session being made for a thread; what Zed says of it meanwhile. */
-struct agent_thread {
-	struct list_link link;
-	struct agent *a; /* NULL: gone */
-	char *thread_id;
-	char *request_id;  /* NULL: none */
-	struct list texts; /* struct pending_text.link */
-	size_t n_bytes;
-};
-
-struct pending_text {
-	struct list_link link;
-	char *text;
-	size_t n;
-};
-
-/* ---- finding ---- */
-
-static struct session *agent_session_by_thread(
-    const struct agent *a, const char *thread_id)
-{
-	struct session *s =
-	    thread_id ? sessions_by_thread(a->g->sessions, thread_id) : NULL;
-
-	return s && s->agent == a ? s : NULL;
-}
-
-/* The turn handed over here that has this request id. */
-static struct turn *agent_turn(const struct agent *a, const char *request_id)
-{
-	if (!request_id || !*request_id)
-		return NULL;
-	list_for_each (it, &a->sessions) {
-		struct session *s = list_entry(it, struct session, agent_link);
-		struct turn *t = chat_find(&s->chat, request_id);
-
-		if (t && t->hand == HAND_SENT)
-			return t;
-	}
-	return NULL;
-}
-
-static struct session *turn_session(const struct turn *t)
-{
-	return turn_shell(t)->s;
-}
-
-static struct session *agent_envelope_session(
-    const struct agent *a, const struct zed_event *ev)
-{
-	struct session *s =
-	    ev->session_id ? sessions_find(a->g->sessions, ev->session_id) : NULL;
-
-	return s && s->agent == a ? s : NULL;
-}
-
-/* ---- sessions for threads begun in Zed ---- */
-
-static struct agent_thread *agent_pending(const struct agent *a, const char *thread_id)
-{
-	list_for_each (it, &a->pending) {
-		struct agent_thread *th = list_entry(it, struct agent_thread, link);
-
-		if (strcmp(th->thread_id, thread_id) == 0)
-			return th;
-	}
-	return NULL;
-}
-
-static void agent_thread_free(struct agent_thread *th)
-{
-	struct list_link *l;
-
-	while ((l = list_pop(&th->texts))) {
-		struct pending_text *p = list_entry(l, struct pending_text, link);
-
-		free(p->text);
-		free(p);
-	}
-	free(th->thread_id);
-	free(th->request_id);
-	free(th);
-}
-
-void agent_pending_deinit(struct agent *a)
-{
-	struct list_link *l;
-
-	while ((l = list_pop(&a->pending)))
-		list_entry(l, struct agent_thread, link)->a = NULL; /* freed when made */
-}
-
-static void agent_thread_hold(struct agent_thread *th, struct slice text)
-{
-	struct pending_text *p;
-
-	if (th->texts.n >= PENDING_EVENTS_MAX ||
-	    th->n_bytes + text.n > PENDING_BYTES_MAX) {
-		metric_inc(M_events_unroutable);
-		return;
-	}
-	p = calloc(1, sizeof(*p));
-	must(p);
-	str_set_n(&p->text, text.p, text.n);
-	p->n = text.n;
-	th->n_bytes += text.n;
-	list_push(&th->texts, &p->link);
-}
-
-static struct agent_thread *agent_thread_new(struct agent *a, const char *thread_id)
-{
-	struct agent_thread *th = calloc(1, sizeof(*th));
-
-	must(th);
-	th->a = a;
-	str_set(&th->thread_id, thread_id);
-	list_init(&th->texts);
-	list_push(&a->pending, &th->link);
-	return th;
-}
-
-/* What was held, now that it can be understood. The agent may go while it is heard. */
-static void agent_thread_replay(struct agent_thread *th)
-{
-	struct list_link *l;
-
-	while (th->a && (l = list_pop(&th->texts))) {
-		struct pending_text *p = list_entry(l, struct pending_text, link);
-
-		agent_on_message(th->a, (struct slice){p->text, p->n});
-		free(p->text);
-		free(p);
-	}
-}
-
-static void agent_on_child(void *data, struct session *s, int code)
-{
-	struct agent_thread *th = data;
-	struct agent *a = th->a;
-
-	if (!a || code) {
-		if (a)
-			list_del(&a->pending, &th->link);
-		agent_thread_free(th);
-		return;
-	}
-	list_del(&a->pending, &th->link);
-	agents_attach_session(s);
-	if (th->request_id)
-		(void)talk_begin_zed_turn(s, "New conversation started via Zed");
-	agent_thread_replay(th);
-	agent_thread_free(th);
-}
-
-/* A session for a thread of this Zed, with the owner of the session it came with. */
-static struct agent_thread *agent_make_session(
-    struct agent *a, const char *thread_id, const char *name)
-{
-	struct session *own = sessions_find(a->g->sessions, a->id);
-	struct session_new n = {.name = name,
-	    .owner = own ? session_owner(own) : a->who.sub,
-	    .app_id = own ? own->rec.app_id : NULL,
-	    .agent_id = a->id,
-	    .agent_name = own ? own->rec.agent_name : NULL,
-	    .metadata = own ? own->rec.metadata : NULL,
-	    .thread_id = thread_id};
-	struct agent_thread *th = agent_thread_new(a, thread_id);
-
-	metric_inc(M_child_sessions);
-	sessions_create(a->g, &n, agent_on_child, th);
-	return th;
-}
-
-/* ---- threads ---- */
-
-static void agent_on_thread_created(struct agent *a, const struct zed_event *ev)
-{
-	struct turn *t = agent_turn(a, ev->request_id);
-	struct session *known = sessions_by_thread(a->g->sessions, ev->thread_id), *s;
-	struct thread_facts f = {.envelope = ev->session_id && *ev->session_id,
-	    .by_envelope = agent_envelope_session(a, ev),
-	    .by_thread = known && known->agent == a ? known : NULL,
-	    .foreign_thread = known && known->agent != a};
-	struct agent_thread *th;
-	void *target;
-
-	if (t && turn_open(t) && !t->thread_id)
-		f.first = turn_session(t);
-	else if (t && turn_open(t))
-		f.again = turn_session(t);
-	switch (thread_decide(&f, &target)) {
-	case THREAD_AGAIN:
-		metric_inc(M_threads_again);
-		log_event(
-		    EV_thread_again, LF("agent", a->id), LF("turn", ev->request_id));
-		/* fall through */
-	case THREAD_FIRST:
-	case THREAD_ENVELOPE:
-		s = target;
-		TALK(s, .kind = CHAT_THREAD, .text = ev->thread_id,
-		    .turn = t && turn_session(t) == s ? t : NULL);
-		break;
-	case THREAD_KNOWN:
-		if (t)
-			TALK(turn_session(t), .kind = CHAT_HEARD, .turn = t);
-		break;
-	case THREAD_NEW:
-		th = agent_make_session(a, ev->thread_id,
-		    ev->title && *ev->title ? ev->title : "New Conversation");
-		str_set(&th->request_id, ev->request_id);
-		break;
-	case THREAD_REFUSED:
-		metric_inc(M_events_unroutable);
-		break;
-	}
-}
-
-static void agent_on_user_thread(struct agent *a, const struct zed_event *ev)
-{
-	if (!sessions_by_thread(a->g->sessions, ev->thread_id))
-		(void)agent_make_session(
-		    a, ev->thread_id, ev->title && *ev->title ? ev->title : "New Chat");
-}
-
-static void agent_on_title(struct agent *a, const struct zed_event *ev)
-{
-	struct session *s = agent_session_by_thread(a, ev->thread_id);
-
-	if (!s || str_eq(s->rec.name, ev->title))
-		return;
-	str_set_n(&s->rec.name, ev->title, strnlen(ev->title, SESSION_NAME_MAX));
-	session_touch(s);
-	fanout_session(s);
-}
-
 /* ---- words ---- */
 
-static void agent_take_entry(
-    struct session *s, struct turn *t, const struct entry_update *u)
+void agent_take_entry(struct session *s, struct turn *t, const struct entry_update *u)
 {
 	enum entries_outcome r;
 
@@ -285,28 +42,6 @@ static void agent_take_entry(
 	TALK(s, .kind = CHAT_OUTPUT, .turn = t);
 	live_mark(turn_shell(t));
 	fanout_output(s, t);
-}
-
-/* What was said before is known now: go on with what was held. */
-static void agent_on_history(void *data, int code)
-{
-	struct agent_thread *th = data;
-
-	if (th->a)
-		list_del(&th->a->pending, &th->link);
-	if (th->a && code == 0)
-		agent_thread_replay(th);
-	agent_thread_free(th);
-}
-
-/* Until then history cannot be told from news: hold the thread's events. */
-static void agent_hold_for_history(
-    struct agent *a, struct session *s, const char *thread_id, struct slice text)
-{
-	struct agent_thread *th = agent_thread_new(a, thread_id);
-
-	agent_thread_hold(th, text);
-	history_load(s, agent_on_history, th);
 }
 
 /* Words with no turn under way: an answer to what was typed in Zed, or the agent speaking
@@ -408,14 +143,13 @@ static void agent_on_message_added(
 static void agent_take_final_text(struct session *s, struct turn *t, const char *content)
 {
 	struct entry_update u = {
-	    .message_id = legacy_entry, .content = slice_of(content)};
+	    .message_id = AGENT_LEGACY_ENTRY, .content = slice_of(content)};
 
 	if (content && *content && entries_empty(&t->entries) && t->n_held == 0)
 		agent_take_entry(s, t, &u);
 }
 
-static void agent_complete(
-    struct session *s, const struct zed_event *ev, const char *request_id)
+void agent_complete(struct session *s, const struct zed_event *ev, const char *request_id)
 {
 	struct buf usage = BUF_NULL(USAGE_MAX);
 	struct turn *t;
@@ -511,62 +245,6 @@ static void agent_on_agent_ready(struct agent *a, const struct zed_event *ev)
 		free(ids);
 	}
 	agent_set_ready(a);
-}
-
-/* ---- older clients ---- */
-
-/* By request id, else what is under way in the session the envelope names, else in the
- * connection's own. */
-static struct turn *agent_legacy_turn(const struct agent *a, const struct zed_event *ev)
-{
-	struct turn *t = agent_turn(a, ev->request_id);
-	struct session *s = agent_envelope_session(a, ev);
-
-	if (t || (ev->request_id && *ev->request_id && !ev->session_id))
-		return t;
-	if (!s)
-		return NULL;
-	return s->chat.active && s->chat.active->hand == HAND_SENT ? s->chat.active
-								   : NULL;
-}
-
-static bool turn_has_today_entries(const struct turn *t)
-{
-	return t->entries.n > 1 ||
-	       (t->entries.n == 1 &&
-		   strcmp(t->entries.v[0].message_id, legacy_entry) != 0);
-}
-
-static void agent_on_legacy_text(struct agent *a, const struct zed_event *ev)
-{
-	struct turn *t = agent_legacy_turn(a, ev);
-	struct entry_update u = {
-	    .message_id = legacy_entry, .content = slice_of(ev->content)};
-	struct buf whole = BUF_NULL(ENTRIES_BYTES_MAX);
-	const struct entry *en;
-
-	if (!t || !turn_open(t) || strcmp(ev->content, legacy_placeholder) == 0)
-		return;
-	if (turn_has_today_entries(t))
-		return;
-	en = entries_find(&t->entries, legacy_entry);
-	if (ev->kind == ZED_RESPONSE_CHUNK && en)
-		buf_add(&whole, en->content, en->n_content);
-	buf_add_slice(&whole, u.content);
-	u.content = buf_slice(&whole);
-	if (buf_check(&whole) == 0)
-		agent_take_entry(turn_session(t), t, &u);
-	buf_deinit(&whole);
-	t->said_whole = ev->kind == ZED_RESPONSE;
-	TALK(turn_session(t), .kind = CHAT_HEARD, .turn = t);
-}
-
-static void agent_on_legacy_done(struct agent *a, const struct zed_event *ev)
-{
-	struct turn *t = agent_legacy_turn(a, ev);
-
-	if (t)
-		agent_complete(turn_session(t), ev, t->id);
 }
 
 /* ---- all ---- */

@@ -1,7 +1,9 @@
 /* Connected Zeds: coming, being ready, going.
  *
  * happy path: handshake, open_thread if its session has a thread, agent_ready (or 60 s),
- * prompts, events, closed failure modes: the same id again: the newest wins, the old is
+ * prompts, events, closed
+ *
+ * failure modes: the same id again: the newest wins, the old is
  * closed with 4001 and heard no more; silent for 35 s: gone; gone: its sessions keep
  * their turns, handed over or not, and go on when it is back
  */

@@ -4,7 +4,9 @@
  * answer is told from somebody else's write.
  *
  * happy path: durable_init, durable_create or durable_found, durable_touch +
- * durable_wait..., durable_remove, deinit failure modes: broker away: waits and writes
+ * durable_wait..., durable_remove, deinit
+ *
+ * failure modes: broker away: waits and writes
  * when it is back; another writer: @conflict decides
  */
 #pragma once

@@ -3,7 +3,9 @@
  * its share of memory is bounded, nobody waits for it.
  *
  * happy path: state changes and text become events in the session's ring, written to
- * every subscriber at once failure modes: a slow subscriber is behind (stream_catch_up,
+ * every subscriber at once
+ *
+ * failure modes: a slow subscriber is behind (stream_catch_up,
  * socket catch up) and cut off when it stays so
  */
 #include "base/clock.h"

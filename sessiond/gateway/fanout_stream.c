@@ -1,7 +1,9 @@
 /* SSE streams: numbered events, resumed by number, a snapshot where numbers cannot help.
  *
  * happy path: begin, replay from the ring or a snapshot, then each event as it is made; a
- * comment every 15 s failure modes: peer gone (closed); slow (behind: on drain it goes on
+ * comment every 15 s
+ *
+ * failure modes: peer gone (closed); slow (behind: on drain it goes on
  * from the ring, or gets a snapshot); the transcript cannot be read for a snapshot: it
  * goes without the last finished turn
  */

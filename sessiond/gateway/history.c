@@ -2,7 +2,9 @@
  * time.
  *
  * happy path: history_load once a session, then per turn: append its parts, remove its
- * key and its live log, forget it failure modes: each step is tried again until it works;
+ * key and its live log, forget it
+ *
+ * failure modes: each step is tried again until it works;
  * a restart between steps finds the turn in both places and goes on with the next step; a
  * sequence that is not as expected (a lost answer) makes us read the end again
  */

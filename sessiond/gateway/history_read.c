@@ -4,7 +4,9 @@
  * record: readers pass over it.
  *
  * happy path: back: newest part, then (if several) the parts from the first on. forward:
- * part after part failure modes: the store fails: the callback says so; a record that
+ * part after part
+ *
+ * failure modes: the store fails: the callback says so; a record that
  * cannot be understood is passed over and logged
  */
 #include "base/must.h"

@@ -2,7 +2,9 @@
  * list by order of creation.
  *
  * happy path: desc: memory, then records backwards along their links; asc: records
- * forwards, then memory failure modes: the store fails: 503; the list grows meanwhile:
+ * forwards, then memory
+ *
+ * failure modes: the store fails: 503; the list grows meanwhile:
  * cursors name a turn's order and a record, both stay
  */
 #include "base/must.h"

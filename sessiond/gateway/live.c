@@ -1,7 +1,9 @@
 /* The live log of open turns.
  *
  * happy path: mark, a record at once or after LIVE_GAP_MS, its acknowledgement, the next
- * one if more has come failure modes: a record whose fate is unknown is sent again:
+ * one if more has come
+ *
+ * failure modes: a record whose fate is unknown is sent again:
  * applying it twice changes nothing
  */
 #include "sessiond/gateway/live.h"

@@ -1,6 +1,7 @@
 /* Storing prompts: read, admit, store, and only then tell the conversation.
  *
  * happy path: prompt_read, prompt_admit, prompt_store, the key is created, CHAT_PROMPT
+ *
  * failure modes: queue full, store away: refused, nothing stored; fate unknown: a turn
  * with an id of ours is taken back, one with the caller's id is found again when the
  * caller repeats it

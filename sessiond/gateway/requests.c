@@ -1,7 +1,9 @@
 /* Keys of requests in the bucket session_request.
  *
  * happy path: make the key's record (create only), carry the request out, write the
- * answer into the record failure modes: the record is there: compare the body, give the
+ * answer into the record
+ *
+ * failure modes: the record is there: compare the body, give the
  * stored answer, or carry on with the stored ids; the store is away: REQUEST_FAILED,
  * nothing is carried out; the answer cannot be written: a repeat carries on and finds it
  * done

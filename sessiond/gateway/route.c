@@ -1,7 +1,9 @@
 /* The router: who calls, what for, with which body.
  *
  * happy path: headers (origin, host, route, token, role, body's type and limit), request
- * (body, session), handler failure modes: each refusal is an error answer; the peer may
+ * (body, session), handler
+ *
+ * failure modes: each refusal is an error answer; the peer may
  * leave at any time (call_abort)
  */
 #include "sessiond/gateway/route.h"

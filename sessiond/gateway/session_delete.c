@@ -2,6 +2,7 @@
  * record last, so that a delete that was cut short can be repeated.
  *
  * happy path: transcript, live log, turns, settings, record; then 204
+ *
  * failure modes: the store is away: what is left is removed when it is back; the caller
  * gets 503 after five seconds
  */

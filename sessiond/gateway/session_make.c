@@ -1,5 +1,6 @@
 /* POST /api/v1/sessions and POST /api/v1/external-agents: a session, and its first
  * message if there is one. A session is there at once, whether a Zed is or not. */
+#include "sessiond/gateway/session_make.h"
 #include "base/must.h"
 #include "sessiond/gateway/agents.h"
 #include "sessiond/gateway/fields.h"
@@ -8,7 +9,6 @@
 #include "sessiond/gateway/requests.h"
 #include "sessiond/gateway/session_calls.h"
 #include "sessiond/gateway/session_json.h"
-#include "sessiond/gateway/session_make.h"
 
 struct make {
 	struct call *c;

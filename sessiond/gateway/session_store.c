@@ -1,7 +1,9 @@
 /* Sessions and the store: making one, and following what the bucket session_record says.
  *
  * happy path: listing at connect (RESET, PUT..., SYNCED), own writes echoed and ignored,
- * sessions_create failure modes: a record that cannot be read is left alone and logged;
+ * sessions_create
+ *
+ * failure modes: a record that cannot be read is left alone and logged;
  * one that vanished from the store while we were away is dropped
  */
 #include "base/clock.h"

@@ -1,7 +1,9 @@
 /* The shell around the conversation: effects in, store, Zed and subscribers out.
  *
  * happy path: talk_apply, chat_apply, each effect in order; stored hand-overs and endings
- * come back as inputs failure modes: the store is away: what must be stored first waits
+ * come back as inputs
+ *
+ * failure modes: the store is away: what must be stored first waits
  * in its durable, nothing is sent or told meanwhile
  */
 #include "sessiond/gateway/talk.h"

@@ -2,7 +2,9 @@
  *
  * happy path: listing at connect; after the first listing of turns and sessions the live
  * log is read once, each session's talk goes on where it was; later only echoes of our
- * own writes come failure modes: the live log cannot be read: tried again, nothing is
+ * own writes come
+ *
+ * failure modes: the live log cannot be read: tried again, nothing is
  * handed over before; a turn whose session is unknown is left alone until its session
  * appears
  */

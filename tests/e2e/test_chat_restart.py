@@ -139,7 +139,7 @@ def test_accepted_prompts_survive(sessiond):
 
 
 def test_replayed_history_after_a_restart_is_history(sessiond):
-    """Zed restarts too and replays its thread into the next turn: old entries stay out, a new one under an old id not."""
+    """Zed replays its thread into the next turn: old entries stay out, a new one under an old id does not."""
     chat = new_chat(sessiond, "ses_1")
     zed = FakeZed(sessiond, "ses_1")
     zed.answer((chat.send("one"), zed.begin())[1], "old words")

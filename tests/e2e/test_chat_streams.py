@@ -97,7 +97,8 @@ def test_resume_goes_on_without_loss(sessiond):
     assert texts.text[(req, "1")] == "".join(words)
 
 
-@pytest.mark.parametrize("since", ["", "x", "01J.5", "{epoch}.999999", "{epoch}.-1", "{epoch}.", "{epoch}.18446744073709551617"])
+@pytest.mark.parametrize("since", ["", "x", "01J.5", "{epoch}.999999", "{epoch}.-1", "{epoch}.",
+                                   "{epoch}.18446744073709551617"])
 def test_unknown_positions_get_a_snapshot(sessiond, since):
     """A position that is unknown, foreign or in the future is answered by a snapshot, never by silence."""
     chat = new_chat(sessiond, "ses_1")

@@ -373,3 +373,31 @@ def test_unnamed_connection(sessiond):
     assert not any(isinstance(ws, tuple) for ws in sockets)
     agents = sessiond.http.get("/api/v1/external-agents").json()["agents"]
     assert len({a["id"] for a in agents}) == 3 and all(a["id"].startswith("external-agent-") for a in agents)
+
+
+def test_queue_is_seen_and_changed(sessiond):
+    """Waiting prompts are listed, reordered, edited and removed, guarded by the revision; Zed gets them as they stand."""
+    chat = new_chat(sessiond, "ses_1")
+    http, path = sessiond.http, chat.path + "/queue"
+    ids = [chat.send(text)["request_id"] for text in ("one", "two", "three", "four")]
+    queue = http.get(path).json()
+    assert [(p["prompt_id"], p["position"]) for p in queue["prompts"]] == list(zip(ids, range(4)))
+    assert set(queue["prompts"][0]) == {"prompt_id", "message", "interrupt", "position", "created_at"}
+    order = [ids[3], ids[0], ids[1], ids[2]]
+    a = http("PATCH", path, {"order": order}, headers={"If-Match": f'"{queue["revision"]}"'})
+    assert a.status == 200 and [p["prompt_id"] for p in a.json()["prompts"]] == order
+    assert http("PATCH", path, {"order": ids}, headers={"If-Match": f'"{queue["revision"]}"'}).status == 412
+    for bad in ([], ids[:3], ids + ids[:1], ids[:3] + ["x"]):
+        assert http("PATCH", path, {"order": bad}).status == 409
+    assert http("PATCH", f"{path}/{ids[1]}", {"message": "two, edited", "position": 0}).status == 200
+    assert http("DELETE", f"{path}/{ids[0]}").status == 204
+    assert http("DELETE", f"{path}/nobody").status == 404
+    sessiond.restart().wait_ready()
+    assert [p["message"] for p in http.get(path).json()["prompts"]] == ["two, edited", "four", "three"]
+    zed = FakeZed(sessiond, "ses_1")
+    req = zed.begin("two, edited")
+    assert http("DELETE", f"{path}/{req}").status == 409
+    assert [p["position"] for p in http.get(path).json()["prompts"]] == [1, 2]
+    zed.answer(req, "2")
+    assert zed.prompt("four")
+    assert chat.one(ids[0])["state"] == "interrupted"
