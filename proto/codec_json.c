@@ -51,7 +51,7 @@ static size_t value_size(ProtobufCType t)
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return sizeof(void *);
 	default:
-		must(!"a type that no message of ours in JSON has");
+		must(false); /* a type that no message of ours in JSON has */
 		return 0;
 	}
 }
@@ -353,7 +353,7 @@ static void encode_value(
 		codec_json_encode(*(const struct ProtobufCMessage *const *)p, out);
 		break;
 	default:
-		must(!"a type that no message of ours in JSON has");
+		must(false); /* a type that no message of ours in JSON has */
 	}
 }
 
