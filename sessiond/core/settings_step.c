@@ -164,19 +164,27 @@ static bool is_base_guard(struct settings_step *s, const struct jval *leaf, void
 	return c == POLICY_HELIX_OWNED || c == POLICY_NO_DELETE;
 }
 
-static bool is_protected(struct settings_step *s, const struct jval *leaf, void *data)
+/* Nobody else knows it: what is protected, and what is owned but only here (and was not
+ * the base's before). */
+static bool is_local(struct settings_step *s, const struct jval *leaf, void *data)
 {
+	const struct jval *was = s->base0;
+	size_t n;
+	const struct slice *path = policy_path(s->walk, &n);
+	enum policy_class c = policy_here(s->walk)->cls;
+
 	(void)leaf;
 	(void)data;
-	return policy_here(s->walk)->cls == POLICY_PROTECTED;
+	for (size_t i = 0; i < n && was && c == POLICY_HELIX_OWNED; i++)
+		was = jval_get(s->a, was, path[i]);
+	return c == POLICY_PROTECTED || (c == POLICY_HELIX_OWNED && !was);
 }
 
 bool settings_guarded(struct settings_step *s, const struct settings_at *at)
 {
 	if (jval_is_tree(at->base) && settings_any_leaf(s, at->base, is_base_guard, NULL))
 		return true;
-	return jval_is_tree(at->file) &&
-	       settings_any_leaf(s, at->file, is_protected, NULL);
+	return jval_is_tree(at->file) && settings_any_leaf(s, at->file, is_local, NULL);
 }
 
 /* Something of the base is at this path, above it (a leaf) or below it. */
