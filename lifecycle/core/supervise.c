@@ -316,9 +316,10 @@ static void sup_on_phase_due(
 	switch (s->phase) {
 	case SUP_COMPANIONS:
 	case SUP_STARTING:
-		snprintf(text, sizeof text, "%s not ready within %lld ms",
+		snprintf(text, sizeof text, "%s not ready within %lld ms%s%.180s",
 		    s->phase == SUP_COMPANIONS ? "companions" : "it was",
-		    (long long)s->rules.ready_timeout_ms);
+		    (long long)s->rules.ready_timeout_ms, s->detail[0] ? "; " : "",
+		    s->detail);
 		if (s->tasks[SUP_MAIN].state == SUP_TASK_DOWN) {
 			sup_failed(s, ev, REASON_READY_TIMEOUT, text, out);
 			return;

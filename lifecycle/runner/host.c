@@ -287,20 +287,29 @@ void runner_degraded(const struct runner *r, char ***out, size_t *n_out)
 
 /* ---- ports and uids */
 
-static uint16_t host_probe_port(void)
+/* The port bound, @port or any if that is 0; 0 if it cannot be. */
+static uint16_t host_try_port(uint16_t port)
 {
-	struct sockaddr_in a = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof a;
-	uint16_t port = 0;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+	port = 0;
+	/* As servers do: what lingers of a closed connection is in nobody's way. */
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+	    bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0 &&
 	    getsockname(fd, (struct sockaddr *)&a, &n) == 0)
 		port = ntohs(a.sin_port);
 	if (fd >= 0)
 		close(fd);
 	return port;
+}
+
+bool runner_port_is_free(uint16_t port)
+{
+	return host_try_port(port) == port;
 }
 
 static bool host_port_is_given(const struct runner *r, uint16_t port)
@@ -319,7 +328,7 @@ static bool host_port_is_given(const struct runner *r, uint16_t port)
 uint16_t runner_free_port(struct runner *r)
 {
 	for (int i = 0; i < HOST_PORT_TRIES; i++) {
-		uint16_t port = host_probe_port();
+		uint16_t port = host_try_port(0);
 
 		if (port && !host_port_is_given(r, port))
 			return port;

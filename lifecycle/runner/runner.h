@@ -69,6 +69,7 @@ size_t runner_n_live(const struct runner *r);
 size_t runner_n_starting(const struct runner *r);
 /* A port nobody listens on now and no instance of ours was given; 0 if none was found. */
 uint16_t runner_free_port(struct runner *r);
+bool runner_port_is_free(uint16_t port);
 /* A uid of the range that no instance folder has; 0 if all are taken. */
 uid_t runner_free_uid(struct runner *r);
 /* What the host cannot do, and profiles that cannot be run: owned strings. */

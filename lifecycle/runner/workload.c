@@ -148,7 +148,7 @@ static void workload_do(struct workload *w, const struct sup_effect *f)
 {
 	switch (f->type) {
 	case SUP_DO_PREPARE:
-		w->launch_is_fresh = false;
+		w->fresh_tasks = 0;
 		workload_prepare(w);
 		break;
 	case SUP_DO_CANCEL:
@@ -309,7 +309,7 @@ void workload_resume(struct workload *w)
 void workload_on_prepared(struct workload *w)
 {
 	workload_prepare_cancel(w);
-	w->launch_is_fresh = true;
+	w->fresh_tasks = UINT32_MAX;
 	if (w->sup.phase == SUP_PREPARING)
 		workload_step(w, (struct sup_event){.type = SUP_EV_PREPARED});
 	for (int i = 0; i < SUP_TASKS_MAX; i++) {
@@ -317,7 +317,7 @@ void workload_on_prepared(struct workload *w)
 			workload_send_spawn(w, i);
 	}
 	if (w->sup.tasks[SUP_MAIN].state == SUP_TASK_UP)
-		w->launch_is_fresh = false;
+		w->fresh_tasks = 0;
 }
 
 void workload_note_starting(struct workload *w)

@@ -106,7 +106,8 @@ struct workload {
 	/* starting */
 	struct prepare *prepare;
 	struct launch *launch; /* what to exec */
-	bool launch_is_fresh;  /* prepared for the start under way */
+	uint32_t fresh_tasks;  /* bits of tasks that may be exec'd by this preparation,
+				  once each */
 	char *token;           /* of the agent; owned; NULL none yet */
 	bool token_issued;     /* to be revoked at the end */
 	struct loop_timer *idle_timer;

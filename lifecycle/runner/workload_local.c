@@ -176,7 +176,16 @@ static int local_companion(struct workload *w, const struct profile *p,
 	struct workload_task *t = &w->tasks[SUP_COMPANION + i];
 	struct buf url = BUF_NULL(4096);
 	struct profile_vars v;
-	int r = local_port(w, SUP_COMPANION + (int)i, e);
+	int r;
+
+	/* Somebody else has taken it since it was probed, or while the companion was
+	 * down. The main program keeps what it was told when it was started. */
+	if (t->port && w->sup.tasks[SUP_COMPANION + i].state != SUP_TASK_UP &&
+	    !runner_port_is_free(t->port) &&
+	    !(i == 0 && w->sup.tasks[SUP_MAIN].state == SUP_TASK_UP &&
+		profile_uses_port(&p->command)))
+		t->port = 0;
+	r = local_port(w, SUP_COMPANION + (int)i, e);
 
 	snprintf(t->name, sizeof t->name, "%s", c->name);
 	free(t->ready_url);

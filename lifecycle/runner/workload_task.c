@@ -27,6 +27,7 @@ void workload_send_spawn(struct workload *w, int task)
 	struct buf frame = BUF_NULL(SHIM_PAYLOAD_MAX);
 
 	t->spawn_wanted = false;
+	w->fresh_tasks &= ~(1U << task);
 	if (!w->shim) {
 		workload_task_failed(w, task, EAGAIN, "shim");
 		return;
@@ -46,7 +47,8 @@ void workload_spawn(struct workload *w, int task, uint32_t run)
 	t->run = run;
 	t->spawn_wanted = true;
 	/* A hook is part of a stop: it needs no record that wants the instance run. */
-	if (task == SUP_HOOK || (w->launch_is_fresh && w->shim && w->shim_said_hello))
+	if (task == SUP_HOOK ||
+	    ((w->fresh_tasks & (1U << task)) && w->shim && w->shim_said_hello))
 		workload_send_spawn(w, task);
 	else
 		workload_prepare(w);
@@ -110,10 +112,23 @@ static void task_on_spawned(struct workload *w, const struct shim_spawned *m)
 		   .type = SUP_EV_SPAWNED, .task = (int)m->task, .pid = m->pid});
 	/* From here on a restart of a companion asks the record again. */
 	if (m->task == SUP_MAIN)
-		w->launch_is_fresh = false;
+		w->fresh_tasks = 0;
 }
 
 /* ---- ending */
+
+/* Why a start takes so long: a companion that does not stay. */
+static void task_note_companion(struct workload *w, int task, int exit_code, int signal)
+{
+	char text[DETAIL_MAX + 1];
+
+	if (task < SUP_COMPANION || w->sup.phase != SUP_COMPANIONS)
+		return;
+	snprintf(text, sizeof text, "companion %s ended with %s %d", w->tasks[task].name,
+	    signal ? "signal" : "exit code", signal ? signal : exit_code);
+	if (sup_set_detail(&w->sup, text))
+		workload_report(w);
+}
 
 void workload_task_exited(
     struct workload *w, int task, int exit_code, int signal, enum reason reason)
@@ -133,6 +148,7 @@ void workload_task_exited(
 			     .exit_code = exit_code,
 			     .signal = signal,
 			     .reason = reason});
+	task_note_companion(w, task, exit_code, signal);
 }
 
 static void task_on_exited(struct workload *w, const struct shim_exited *m)

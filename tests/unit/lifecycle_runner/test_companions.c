@@ -3,9 +3,11 @@
 #include "tests/unit/lifecycle_runner/runner_fixture.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/io/http.h"
@@ -207,10 +209,70 @@ static void a_token_is_fetched_given_and_revoked(void **state)
 	assert_int_equal(w->n_token, 1);
 }
 
+static void a_companion_that_does_not_stay_is_named(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct spec s = rf_spec("zi1", "pair");
+	char more[400];
+
+	snprintf(more, sizeof more,
+	    ",\"companions\":[{\"name\":\"side\",\"command\":[\"%s/../tests/"
+	    "runner_child\","
+	    "\"--exit\",\"4\"],\"ready_http\":\"http://127.0.0.1:{port}/\"}]",
+	    getenv("ZEDBUS_BIN_DIR"));
+	rf_profile(f, "pair", "", more);
+	rf_runner_start(f);
+	s.ready_timeout_ms = 1500;
+	s.restart.policy = RESTART_NEVER;
+	rf_start(f, &s);
+	assert_int_equal(rf_wait(f, "zi1", STATE_FAILED)->reason, REASON_READY_TIMEOUT);
+	assert_string_equal(rf_report(f, "zi1")->detail,
+	    "companions not ready within 1500 ms; companion side ended with exit code 4");
+}
+
+static void a_taken_port_is_given_up_for_another(void **state)
+{
+	struct runner_fixture *f = *state;
+	char more[500], *env, *port;
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	snprintf(more, sizeof more,
+	    ",\"companions\":[{\"name\":\"side\",\"command\":[\"%s/../tests/"
+	    "runner_child\","
+	    "\"--env\",\"%s\",\"--touch\",\"%s\",\"--wait-file\",\"%s\",\"--exit\",\"1\"]"
+	    "}]",
+	    getenv("ZEDBUS_BIN_DIR"), rf_path(f, "t/env"), rf_path(f, "t/up"),
+	    rf_path(f, "t/go"));
+	rf_profile(f, "pair", "", more);
+	rf_runner_start(f);
+	rf_start_simple(f, "zi1", "pair");
+	rf_wait_file(f, rf_path(f, "t/up"));
+	env = rf_read(rf_path(f, "t/env"));
+	port = strstr(env, "SETTINGS_SYNC_PORT=") + strlen("SETTINGS_SYNC_PORT=");
+	a.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+	free(env);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	unlink(rf_path(f, "t/up"));
+	rf_profile_text(f, "../t/go", "");
+	rename(rf_path(f, "t/go.json"), rf_path(f, "t/go"));
+	rf_wait_file(f, rf_path(f, "t/up"));
+	env = rf_read(rf_path(f, "t/env"));
+	port = strstr(env, "SETTINGS_SYNC_PORT=") + strlen("SETTINGS_SYNC_PORT=");
+	assert_int_not_equal(htons((uint16_t)strtoul(port, NULL, 10)), a.sin_port);
+	free(env);
+	close(fd);
+	stop_and_check(f, "zi1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    RUNNER_TEST(companions_come_first_are_waited_for_and_end_last),
+	    RUNNER_TEST(a_companion_that_does_not_stay_is_named),
+	    RUNNER_TEST(a_taken_port_is_given_up_for_another),
 	    RUNNER_TEST(a_token_is_fetched_given_and_revoked),
 	};
 
