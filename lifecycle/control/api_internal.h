@@ -27,7 +27,8 @@ struct call {
 	bool answered;        /* kept only until its last answer from the store is in */
 	unsigned n_under_way; /* answers of the store and the desk that refer to this */
 	struct wheel_timer timer;
-	uint64_t seq; /* of the stored command; 0: not stored */
+	uint64_t seq;  /* of the stored command; 0: not stored */
+	bool repeated; /* the broker had it stored already: its answer is a duplicate */
 	struct command cmd;
 	struct query query;
 	struct entry *e;           /* a job of it is at this desk, or it waits here */

@@ -28,7 +28,7 @@ static void on_decided(void *data, const struct verdict *v, const struct instanc
 	else if (!rec)
 		call_reply_error(call, ERROR_INTERNAL, "there is no record");
 	else
-		call_reply_record(call, rec, v->duplicate);
+		call_reply_record(call, rec, v->duplicate || call->repeated);
 }
 
 static void on_late(struct wheel_timer *t)
@@ -127,6 +127,7 @@ static void on_stored(void *data, const struct store_result *r)
 		call_reply_error(call, ERROR_UNAVAILABLE, error_sentence(r->code));
 	} else if (r->duplicate) {
 		call->seq = r->revision;
+		call->repeated = true;
 		call->n_under_way++;
 		store_read(call->api->c->store,
 		    &(struct store_read){

@@ -2,6 +2,7 @@
 processes, several replicas; with a runner where placement matters."""
 import contextlib
 import json
+import os
 import random
 import secrets
 import signal
@@ -539,12 +540,17 @@ def test_a_silent_runner(farm):
     """UNKNOWN after 30 s, LOST after lost_after_ms; a start is a conflict then; when it returns all is as before."""
     with farm.bed.broker.connect() as n:
         ask(n, "start", {"instance_id": "zi", "profile": "idle", "lost_after_ms": 32000})
+        ask(n, "start", {"instance_id": "gone", "profile": "idle"})
         pid = ask(n, "wait", {"instance_id": "zi", "states": ["RUNNING"]})["pid"]
+        gone = ask(n, "wait", {"instance_id": "gone", "states": ["RUNNING"]})["pid"]
         farm.runner.signal(signal.SIGSTOP)
         r = ask(n, "wait", {"instance_id": "zi", "states": ["UNKNOWN"], "timeout_ms": 60000}, timeout=70)
         assert r["reason"] == "RUNNER_LOST"
         r = ask(n, "start", {"instance_id": "new", "profile": "idle"})
         assert (r["state"], r["reason"]) == ("PENDING", "NO_RUNNER")
+        ask(n, "wait", {"instance_id": "gone", "states": ["UNKNOWN"], "timeout_ms": 60000}, timeout=70)
+        r = ask(n, "force_lost", {"instance_id": "gone"})
+        assert (r["state"], r["reason"]) == ("FAILED", "RUNNER_LOST")
         ask(n, "wait", {"instance_id": "zi", "states": ["LOST"], "timeout_ms": 60000}, timeout=70)
         assert ask(n, "start", {"instance_id": "zi", "profile": "idle"})["error"]["code"] == "CONFLICT"
         farm.runner.signal(signal.SIGCONT)
@@ -552,6 +558,7 @@ def test_a_silent_runner(farm):
         assert r["pid"] == pid
         ask(n, "wait", {"instance_id": "new", "states": ["RUNNING"], "timeout_ms": 30000}, timeout=40)
         assert ask(n, "force_lost", {"instance_id": "zi"})["error"]["code"] == "CONFLICT"
+        until(lambda: not os.path.exists(f"/proc/{gone}"), "what was declared lost is stopped by its runner", 30)
 
 
 def test_lifecycled_killed_while_instances_run(farm):
@@ -566,6 +573,24 @@ def test_lifecycled_killed_while_instances_run(farm):
         r = ask(n, "get", {"instance_id": "zi"})
         assert (r["pid"], r["state"], r["generation"]) == (pid, "RUNNING", 1)
         events(n, "zi")
+
+
+def test_an_assignment_that_went_missing_is_stored_again(control):
+    """A runner that lives but never reports, its assignment gone: after 10 s it is stored again and the bell rung."""
+    with control.bed.broker.connect() as n:
+        def beat():
+            n.publish("lifecycle.v1.hb.r9", field(1, "r9") + field(2, 1) + field(5, 1))
+        n.kv_put("lifecycle_runner", "r9", field(1, "r9") + field(3, 1) + field(4, 1) + field(6, field(1, "p")))
+        beat()
+        until(lambda: [r["state"] for r in ask(n, "runners")["runners"]] == ["ready"], "the runner is seen")
+        assert ask(n, "start", {"instance_id": "zi", "profile": "p"})["state"] == "ASSIGNED"
+        wait_event(n, "zi", "assigned")
+        subject = "$KV.lifecycle_assignment.r9.default.zi"
+        assert n.js("STREAM.PURGE.KV_lifecycle_assignment", json.dumps({"filter": subject}))["purged"] == 1
+        assert n.kv_get("lifecycle_assignment", "r9.default.zi") is None
+        bell = n.subscribe("lifecycle.v1.bell.r9")
+        until(lambda: beat() or n.kv_get("lifecycle_assignment", "r9.default.zi"), "it is stored again", 20)
+        assert n.next(bell).data == b"default.zi"
 
 
 def test_print_lists_every_setting():
