@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/io/events.h"
+#include "base/io/service.h"
 #include "base/must.h"
 #include "sessiond/events.h"
 #include "sessiond/gateway/agents.h"
@@ -116,6 +117,10 @@ static void gateway_not_ready(struct daemon *d, struct buf *reasons)
 
 /* ---- start and stop ---- */
 
+static const struct service_conf gateway_service = {.name = "sessiond",
+    .version = ZEDBUS_VERSION,
+    .description = "Carries what is said in Zed sessions, and their settings."};
+
 static int gateway_start(struct daemon *d, struct err *e)
 {
 	struct gateway *g = calloc(1, sizeof(*g));
@@ -141,7 +146,9 @@ static int gateway_start(struct daemon *d, struct err *e)
 	g->settings = settings_new(g);
 	g->router = router_new(g);
 	r = sessions_watch(g->sessions, e);
-	return r ? r : turns_watch(g->turns, e);
+	if (!r)
+		r = turns_watch(g->turns, e);
+	return r ? r : service_new(daemon_bus(d), &gateway_service, &g->service, e);
 }
 
 static void gateway_stop(struct daemon *d)
@@ -151,6 +158,7 @@ static void gateway_stop(struct daemon *d)
 	agents_stop(g->agents);
 	fanout_stop(g->fanout);
 	gateway_streams_stop(g);
+	g->service = service_free(g->service); /* while there is a bus */
 	g->wheel_timer = loop_timer_free(g->wheel_timer);
 	g->fine_timer = loop_timer_free(g->fine_timer);
 	daemon_stopped(d);

@@ -40,6 +40,8 @@ struct gateway {
 	struct fanout *fanout;     /* SSE and WebSocket subscribers */
 	struct settings *settings; /* base, overrides, revisions */
 	struct router *router;
+	struct service
+	    *service; /* found by other NATS clients; it answers nothing else there */
 	char epoch[GATEWAY_EPOCH_LEN +
 		   1]; /* names this process in event ids and stored records */
 

@@ -5,6 +5,7 @@ import signal
 import pytest
 from fake_zed import Chat, FakeZed, Refused, new_chat
 from harness import until
+from nats_raw import NatsError
 from ws_raw import Closed
 
 
@@ -242,3 +243,14 @@ def test_delete_survives_a_restart(sessiond):
     sessiond.start().wait_ready()
     assert sessiond.http.get(chat.path).status == 404
     assert Chat(sessiond, new_chat(sessiond, "ses_1").id).list() == []
+
+
+def test_found_by_service_discovery(broker, sessiond):
+    """$SRV.PING and its named forms are answered by sessiond, also after the broker was killed."""
+    def found():
+        with contextlib.suppress(TimeoutError, OSError, NatsError):  # nobody answers until it has reconnected
+            with broker.connect() as nats:
+                return nats.request("$SRV.PING.sessiond").data
+    assert b'"sessiond"' in until(found, "sessiond is found")
+    broker.restart()
+    assert b'"sessiond"' in until(found, "sessiond is found again")
