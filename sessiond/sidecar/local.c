@@ -125,6 +125,7 @@ static void local_status(struct local *l, struct http_req *r)
 		return;
 	}
 	status_print(l->s, &b);
+	sync_probe(l->s->sync);
 	local_json(r, &b);
 }
 

@@ -162,8 +162,6 @@ int lookout_route(struct lookout *l, const struct path_route **out, struct err *
 	struct path_route now;
 	int r = path_resolve(l->c.path, &now, e);
 
-	if (r == -ENOENT && path_make_parents(l->c.path) == 0)
-		r = path_resolve(l->c.path, &now, e);
 	if (!r && (l->lost || !l->watching || !path_same(&now, &l->route))) {
 		l->route = now;
 		lookout_watch(l);

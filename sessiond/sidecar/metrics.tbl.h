@@ -16,6 +16,8 @@ METRIC(uploads_stale, "settings_sync_uploads_total", COUNTER, "result=\"stale\""
 METRIC(uploads_refused, "settings_sync_uploads_total", COUNTER, "result=\"refused\"", "Uploads of the user's changes.")
 METRIC(server_online, "settings_sync_server_online", GAUGE, "", "1 when the server's last answer was good.")
 METRIC(push_connected, "settings_sync_push_connected", GAUGE, "", "1 when the server tells of changes at once.")
+METRIC(zed_watch, "settings_sync_zed_watch", GAUGE, "", "1 when another program watches the settings file in its place.")
+METRIC(rehomed, "settings_sync_rehomed_total", COUNTER, "", "Times the watched inode was put back after a save by rename.")
 METRIC(file_ok, "settings_sync_file_ok", GAUGE, "", "1 when the settings file is valid and in step.")
 METRIC(waiting, "settings_sync_waiting", GAUGE, "", "Things that wait for confirm, undo or restore.")
 METRIC(event_to_read, "settings_sync_event_to_read_seconds", HISTOGRAM, "", "From noticing a change of the file to having read it.")

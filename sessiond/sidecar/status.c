@@ -8,6 +8,7 @@
 #include "sessiond/core/jval_print.h"
 #include "sessiond/core/settings_plan.h"
 #include "sessiond/sidecar/metrics.h"
+#include "sessiond/sidecar/pin.h"
 #include "sessiond/sidecar/sidecar.h"
 
 static void status_text(struct jsn *o, const char *key, const char *text)
@@ -60,6 +61,17 @@ static struct jsn *status_file(const struct sync_status *st)
 	jsn_set_string(o, "state_dir", st->state_dir);
 	jsn_set_string(o, "recovery", st->recovery);
 	return o;
+}
+
+static void status_pin(struct jsn *o, const struct pin *p)
+{
+	static const char *const states[] = {"none", "in_place", "apart"};
+	struct jsn *pin = jsn_new_object();
+
+	jsn_set_string(pin, "state", states[p->is]);
+	status_text(pin, "why", p->why);
+	jsn_set_string(o, "zed_watch", pin_hearing_name(p->hearing));
+	jsn_set(o, "pin", pin);
 }
 
 static struct jsn *status_write(const struct sidecar *s, const struct sync_status *st)
@@ -199,6 +211,7 @@ void status_print(struct sidecar *s, struct buf *out)
 	status_text(o, "last_error", sync.problem[0] ? sync.problem : server.problem);
 	jsn_set(o, "pending", status_pending(sync.record));
 	jsn_set(o, "file", status_file(&sync));
+	status_pin(o, sync.pin);
 	jsn_set(o, "server", status_server(s, &server));
 	jsn_set(o, "upload", status_upload(s, &sync, server.upload_problem));
 	jsn_set(o, "write", status_write(s, &sync));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "sessiond/sidecar/events.h"
@@ -31,7 +32,11 @@ static void sync_on_look(void *data, int64_t since_us)
 
 static void sync_on_was_read(void *data)
 {
-	(void)data;
+	struct sync *s = data;
+
+	if (s->visible_us)
+		metric_observe_us(M_visible_to_read, clock_mono_us() - s->visible_us);
+	s->visible_us = 0;
 }
 
 static void sync_on_timer(struct loop_timer *t, void *data)
@@ -120,7 +125,7 @@ bool sync_get_upload(const struct sync *s, struct slice *body_out, const char **
 {
 	struct slice body = record_get(&s->last, RECORD_POST);
 
-	if (!body.p || !s->online || s->commit || s->upload_answer != SYNC_UPLOAD_NONE)
+	if (!body.p || !s->online || s->busy || s->upload_answer != SYNC_UPLOAD_NONE)
 		return false;
 	*body_out = body;
 	*tag_out = s->plain ? "" : record_str(&s->last, RECORD_SERVER_TAG);
@@ -217,7 +222,7 @@ int sync_answer(struct sync *s, const char *id, enum decide_answer a, struct err
 
 bool sync_is_settled(const struct sync *s)
 {
-	return s->started && s->ran && !s->commit && !s->again &&
+	return s->started && s->ran && !s->busy && !s->again &&
 	       !loop_timer_armed(s->ladder);
 }
 
@@ -236,6 +241,7 @@ void sync_get_status(const struct sync *s, struct sync_status *out)
 	    .state_dir = state_dir_path(s->state),
 	    .write_mode = s->write_mode,
 	    .write_why = s->write_why,
+	    .pin = &s->pin,
 	    .recovery = recovery_name(s->recovery),
 	    .events = s->events,
 	    .n_events = s->n_events};
@@ -284,6 +290,18 @@ static void sync_change_session(struct sync *s)
 	record_deinit(&was);
 }
 
+int sync_make_folders(const struct sync *s)
+{
+	char themes[PATH_MAX];
+	int n = (int)(strrchr(s->c.settings, '/') - s->c.settings), r;
+
+	r = path_make_parents(s->c.settings);
+	if (!r &&
+	    snprintf(themes, sizeof(themes), "%.*s/themes", n, s->c.settings) < PATH_MAX)
+		(void)mkdir(themes, 0700);
+	return r;
+}
+
 static int sync_open(struct sync *s, struct err *e)
 {
 	struct lookout_conf look = {.loop = s->c.loop,
@@ -296,13 +314,16 @@ static int sync_open(struct sync *s, struct err *e)
 	struct err ignored = ERR_NULL;
 	int r;
 
-	s->lookout = lookout_new(&look);
 	/* A folder that cannot be had now may be there later: the name as it is given. */
-	r = lookout_route(s->lookout, &route, &ignored);
+	r = sync_make_folders(s);
+	s->lookout = lookout_new(&look);
+	if (!r)
+		r = lookout_route(s->lookout, &route, &ignored);
 	dir.settings = r ? s->c.settings : route->real;
 	r = state_dir_open(&dir, &s->state, e);
 	if (!r)
 		r = sync_recover(s, dir.settings, e);
+	s->pin.state = s->state;
 	if (!r && record_get(&s->last, RECORD_SESSION).p &&
 	    strcmp(record_str(&s->last, RECORD_SESSION), s->c.session_id) != 0)
 		sync_change_session(s);
@@ -315,7 +336,7 @@ int sync_new(const struct sync_conf *c, struct sync **out, struct err *e)
 {
 	struct sync *s = calloc(1, sizeof(*s));
 	struct buf *const bufs[] = {
-	    &s->base, &s->policy, &s->server, &s->text, &s->trouble};
+	    &s->base, &s->policy, &s->server, &s->text, &s->trouble, &s->failed_text};
 	int r;
 
 	must(s);
@@ -327,6 +348,7 @@ int sync_new(const struct sync_conf *c, struct sync **out, struct err *e)
 	s->ladder = loop_timer_new(c->loop, sync_on_timer, s);
 	s->retry = loop_timer_new(c->loop, sync_on_timer, s);
 	s->held = loop_timer_new(c->loop, sync_on_held, s);
+	sync_pin_init(s);
 	file_write_init();
 	r = sync_open(s, e);
 	if (r) {
@@ -347,11 +369,12 @@ void sync_start(struct sync *s)
 static void sync_free(struct sync *s)
 {
 	struct buf *const bufs[] = {
-	    &s->base, &s->policy, &s->server, &s->text, &s->trouble};
+	    &s->base, &s->policy, &s->server, &s->text, &s->trouble, &s->failed_text};
 
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		buf_deinit(bufs[i]);
 	record_deinit(&s->last);
+	sync_pin_deinit(s);
 	loop_timer_free(s->ladder);
 	loop_timer_free(s->retry);
 	loop_timer_free(s->held);
@@ -365,7 +388,7 @@ void sync_close(struct sync *s, loop_task_cb *closed_cb, void *data)
 	s->closing = true;
 	s->closed_cb = closed_cb;
 	s->closed_data = data;
-	if (s->commit)
+	if (s->busy)
 		return; /* sync_run_end() comes back here */
 	if (closed_cb)
 		loop_defer(s->c.loop, closed_cb, data);

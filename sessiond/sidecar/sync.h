@@ -11,6 +11,7 @@ enum {
 	SYNC_PROBLEM_MAX = 256,
 };
 
+struct pin;
 struct sync;
 
 struct sync_conf {
@@ -94,10 +95,13 @@ struct sync_status {
 	const char *path, *watch, *state_dir;
 	enum file_write_mode write_mode; /* of the last write */
 	const char *write_why;
+	const struct pin *pin; /* the inode the editor watches */
 	const char *recovery;
 	const struct sync_event *events; /* ring */
 	size_t n_events; /* ever; the newest is [(n_events - 1) % SYNC_EVENTS_KEPT] */
 };
 
+/* Look again, soon, whether anybody still watches the file. */
+void sync_probe(struct sync *s);
 void sync_get_status(const struct sync *s, struct sync_status *out);
 const char *sync_file_state_name(enum sync_file_state f);

@@ -95,6 +95,8 @@ static void sync_note_write(struct sync *s, const struct commit *c)
 	    LF_I("bytes", record_get(&c->next, RECORD_TEXT).n));
 	lookout_seen(s->lookout, &c->how.look);
 	s->made = true;
+	s->look = c->how.look;
+	s->visible_us = clock_mono_us();
 }
 
 static void sync_adopt(struct sync *s, struct record *next)
@@ -150,15 +152,27 @@ static void sync_remember_user(struct sync *s, struct commit *c)
 	sync_adopt(s, &r);
 }
 
+bool sync_is_futile(const struct sync *s, const struct decide_output *d)
+{
+	return d->write && clock_mono_ms() < s->failed_until_ms &&
+	       file_look_same(&s->look, &s->failed_look) &&
+	       slice_eq(record_get(&d->next, RECORD_TEXT), buf_slice(&s->failed_text));
+}
+
 static void sync_on_failed(struct sync *s, struct commit *c)
 {
+	int64_t pause_ms = c->result == -EAGAIN ? SYNC_PAUSE_MS : SYNC_REWRITE_MS;
+
 	metric_inc(M_writes_failed);
+	buf_reset(&s->failed_text);
+	buf_add_slice(&s->failed_text, record_get(&c->next, RECORD_TEXT));
+	s->failed_look = s->look;
+	s->failed_until_ms = clock_mono_ms() + pause_ms;
 	if (s->file != SYNC_FILE_NOT_WRITABLE || strcmp(s->problem, c->e.text) != 0)
 		log_event(EV_settings_write_failed, LF("detail", c->e.text));
 	sync_remember_user(s, c);
 	sync_set_file(s, SYNC_FILE_NOT_WRITABLE, c->e.text);
-	loop_timer_start(
-	    s->retry, c->result == -EAGAIN ? SYNC_PAUSE_MS : SYNC_REWRITE_MS, 0);
+	loop_timer_start(s->retry, pause_ms, 0);
 }
 
 struct sync_job {
@@ -179,7 +193,7 @@ static void sync_job_done(void *data)
 	struct sync_job *j = data;
 	struct sync *s = j->sync;
 
-	s->commit = NULL;
+	s->busy = false;
 	if (j->commit.result == 0 || j->commit.written)
 		sync_on_done(s, &j->commit);
 	else if (j->commit.result == FILE_WRITE_CHANGED)
@@ -218,7 +232,7 @@ bool sync_commit_start(struct sync *s, struct decide_output *d)
 	d->next = RECORD_NULL; /* taken by the commit */
 	record_set(&j->commit.next, RECORD_SESSION, slice_of(s->c.session_id));
 	buf_add_slice(&j->commit.before, buf_slice(&s->text));
-	s->commit = &j->commit;
+	s->busy = true;
 	loop_work(s->c.loop, sync_job_work, sync_job_done, j);
 	return true;
 }

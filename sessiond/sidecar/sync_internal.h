@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sessiond/sidecar/lookout.h"
+#include "sessiond/sidecar/pin.h"
 #include "sessiond/sidecar/sync.h"
 
 enum sync_upload_answer {
@@ -33,15 +34,20 @@ struct sync {
 				again */
 
 	/* the run under way */
-	struct commit *commit; /* a worker has it */
-	bool used_server;      /* s->server goes into what is being committed */
+	bool busy;        /* a worker has record, file and pin */
+	bool used_server; /* s->server goes into what is being committed */
 	bool again;
 	int64_t planned_us;
 	int64_t file_since_us,
 	    server_since_us;                  /* what made this run happen, 0: nothing */
 	int64_t next_file_us, next_server_us; /* likewise the next one */
 	int64_t upload_since_us;
+	int64_t visible_us;   /* of a write nobody has read yet, 0: none */
 	unsigned n_overtaken; /* in a row */
+	/* a write that failed is not tried again as long as nothing changed */
+	struct buf failed_text;
+	struct file_look failed_look;
+	int64_t failed_until_ms;
 
 	/* what is read */
 	struct buf text;
@@ -52,6 +58,16 @@ struct sync {
 	struct loop_timer *ladder, *retry, *held;
 
 	enum decide_answer answers[DECIDE_WAIT_N_];
+
+	/* the inode the editor watches */
+	struct pin pin;
+	ino_t pin_ino;         /* of the file when the pin was settled last */
+	int64_t pin_probed_ms; /* monotonic */
+	bool pin_wanted;
+	struct buf orphan; /* what was written into the inode put aside */
+	bool have_orphan;
+	int64_t orphan_until_ms;
+	struct loop_timer *orphan_timer;
 
 	/* told */
 	enum sync_file_state file;
@@ -72,10 +88,19 @@ struct sync {
 void sync_run(struct sync *s);
 void sync_run_end(struct sync *s);
 void sync_take_news(struct sync *s);
+/* The settings file's folder; and the themes in it, without which the editor takes any
+ * file beside its settings for a theme. 0 or -errno. */
+int sync_make_folders(const struct sync *s) MUST_CHECK;
 /* Carry out @d; takes its record. False: there is nothing to do. */
 bool sync_commit_start(struct sync *s, struct decide_output *d);
+/* The write failed a moment ago, and would again. */
+bool sync_is_futile(const struct sync *s, const struct decide_output *d);
 void sync_set_file(struct sync *s, enum sync_file_state f, const char *problem);
 /* Tell what a step did. */
 void sync_tell(struct sync *s, const struct settings_event *events);
+/* A worker makes sure of the pin, if the file is not the inode it was. False: no need. */
+bool sync_pin_start(struct sync *s);
+void sync_pin_init(struct sync *s);
+void sync_pin_deinit(struct sync *s);
 /* A bulk deletion is held for a while only. */
 void sync_arm_held(struct sync *s);

@@ -21,6 +21,7 @@ enum {
 	SYNC_RUNGS_MISSING = 2, /* a file that is gone is made again sooner */
 	SYNC_TEXT_MAX = RECORD_FIELD_MAX,
 	SYNC_UNREADABLE_MS = 2000,
+	SYNC_LATER = 1,
 };
 
 static const int64_t sync_rung_ms[SYNC_RUNGS] = {20, 20, 40, 80, 160};
@@ -71,11 +72,28 @@ static void sync_calm(struct sync *s)
 
 /* reading */
 
+/* A folder that is gone may be on its way to somewhere else, with a symlink left in its
+ * place: it gets a moment, then it is made again. */
+static int sync_route(struct sync *s, const struct path_route **route, struct err *e)
+{
+	int r = lookout_route(s->lookout, route, e);
+
+	if (r != -ENOENT)
+		return r;
+	buf_reset(&s->text);
+	if (sync_wait(s, SYNC_RUNGS, "its folder is not there"))
+		return SYNC_LATER;
+	r = sync_make_folders(s);
+	if (r)
+		return err_set(e, r, "%s: %s", s->c.settings, strerror(-r));
+	return lookout_route(s->lookout, route, e);
+}
+
 static bool sync_read(struct sync *s)
 {
 	const struct path_route *route;
 	struct err e = ERR_NULL;
-	int r = lookout_route(s->lookout, &route, &e);
+	int r = sync_route(s, &route, &e);
 
 	s->made = false;
 	if (!r) {
@@ -83,8 +101,8 @@ static bool sync_read(struct sync *s)
 		if (r)
 			err_set(&e, r, "%s: %s", route->real, strerror(-r));
 	}
-	if (!r)
-		return true;
+	if (!r || r == SYNC_LATER)
+		return !r;
 	if (s->file != SYNC_FILE_UNREADABLE)
 		log_event(EV_settings_unreadable, LF("detail", e.text));
 	sync_set_file(s, SYNC_FILE_UNREADABLE, e.text);
@@ -117,7 +135,8 @@ static struct slice sync_known(bool have, const struct buf *b)
 static int sync_decide(struct sync *s, struct decide_output *d, struct err *e)
 {
 	struct id op = id_make("op_"), wait = id_make("w_");
-	struct slice file = {buf_cstr(&s->text), s->text.n};
+	const struct buf *said = s->have_orphan ? &s->orphan : &s->text;
+	struct slice file = {buf_cstr(said), said->n};
 	/* While an upload is under way nobody can say whether the server has it. */
 	bool use_server = s->have_server && !record_get(&s->last, RECORD_POST).p;
 	struct decide_input in = {.last = &s->last,
@@ -151,6 +170,7 @@ static void sync_not_valid(struct sync *s, const struct settings_output *plan)
 	    plan->doc.error.column, plan->doc.error.message);
 	if (sync_wait(s, SYNC_RUNGS, text))
 		return;
+	s->have_orphan = false;
 	s->line = plan->doc.error.line;
 	s->column = plan->doc.error.column;
 	sync_set_file(s, f, text);
@@ -181,6 +201,13 @@ static bool sync_act(struct sync *s, struct decide_output *d, int r, const struc
 	    sync_wait(s, SYNC_RUNGS, "blank"))
 		return false;
 	sync_calm(s);
+	if (sync_is_futile(s, d))
+		return false;
+	/* What was saved into the inode put aside is a save: the file shall say it. */
+	if (s->have_orphan)
+		d->write =
+		    !slice_eq(record_get(&d->next, RECORD_TEXT), buf_slice(&s->text));
+	s->have_orphan = false;
 	for (size_t i = 0; i < DECIDE_WAIT_N_; i++)
 		s->answers[i] = DECIDE_NOTHING;
 	sync_tell(s, d->plan.events);
@@ -248,7 +275,7 @@ void sync_run_end(struct sync *s)
 	}
 	if (again)
 		sync_run(s);
-	else
+	else if (!sync_pin_start(s))
 		s->c.settled(s->c.data);
 }
 
@@ -256,7 +283,7 @@ void sync_run(struct sync *s)
 {
 	if (!s->started || s->closing)
 		return;
-	if (s->commit) {
+	if (s->busy) {
 		s->again = true;
 		return;
 	}
