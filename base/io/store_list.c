@@ -26,6 +26,9 @@ enum {
 	 * of bytes a batch is no help: 2.9 loses the message that would have gone over
 	 * it. */
 	LISTING_BATCH = BUS_QUEUE_BYTES_MAX / (STORE_VALUE_MAX + 4096),
+	/* After a batch of small values, so many more at once. */
+	LISTING_BATCH_SMALL = 512,
+	LISTING_SMALL_BYTES = 4096,
 	LISTING_EXPIRES_MS = 1000,
 	LISTING_N_IDLE_MAX = 5,
 	LISTING_N_LOOKS_MAX = 1000,
@@ -46,7 +49,9 @@ struct store_listing {
 	uint64_t target;   /* the last message when we looked */
 	uint64_t ticket;   /* while a batch is under way, else 0 */
 	size_t n_batch;    /* messages of it */
-	size_t n_idle;     /* batches in a row that brought nothing */
+	size_t n_batch_bytes;
+	size_t n_asked; /* messages the batch may have */
+	size_t n_idle;  /* batches in a row that brought nothing */
 	size_t n_looks;
 	uint64_t consumer_seq, last_revision;
 	bool calling, dropped; /* dropped from inside its own callback: freed after it */
@@ -207,7 +212,8 @@ static void listing_on_message(void *data, int code, const struct bus_msg *m)
 		if (!listing_give(l, &item))
 			return;
 	}
-	if (++l->n_batch == LISTING_BATCH)
+	l->n_batch_bytes += m->data.n;
+	if (++l->n_batch == l->n_asked)
 		listing_stop_batch(l);
 	if (!l->ticket || l->last_revision >= l->target)
 		listing_look(l);
@@ -217,18 +223,22 @@ static void listing_ask(struct store_listing *l)
 {
 	char api[STORE_SUBJECT_MAX], part[STORE_SUBJECT_MAX], body[128];
 	struct bus *b = l->store->observer.bus;
+	bool small = l->n_batch == l->n_asked && l->n_asked > 0 &&
+		     l->n_batch_bytes / l->n_asked < LISTING_SMALL_BYTES;
 	const struct bus_request r = {
 	    .subject = api,
-	    .data = {body, (size_t)snprintf(body, sizeof(body),
-			       "{\"batch\":%d,\"expires\":%d000000}", LISTING_BATCH,
-			       LISTING_EXPIRES_MS)},
+	    .data = {body,
+		(size_t)snprintf(body, sizeof(body),
+		    "{\"batch\":%d,\"expires\":%d000000}",
+		    small ? LISTING_BATCH_SMALL : LISTING_BATCH, LISTING_EXPIRES_MS)},
 	    .timeout_ms = STORE_TIMEOUT_MS,
 	    .cb = listing_on_message,
 	    .cb_data = l,
 	    .reply_part = part,
 	};
 
-	l->n_batch = 0;
+	l->n_batch = l->n_batch_bytes = 0;
+	l->n_asked = small ? LISTING_BATCH_SMALL : LISTING_BATCH;
 	if (!b ||
 	    !store_subject(
 		api, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", l->stream, l->consumer) ||
