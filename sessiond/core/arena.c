@@ -34,7 +34,7 @@ static void arena_grow(struct arena *a, size_t n)
 	a->end = b->data + size;
 }
 
-void *arena_alloc(struct arena *a, size_t n_bytes)
+void *arena_alloc_raw(struct arena *a, size_t n_bytes)
 {
 	void *p;
 
@@ -44,15 +44,21 @@ void *arena_alloc(struct arena *a, size_t n_bytes)
 		arena_grow(a, n_bytes);
 	p = a->next;
 	a->next += n_bytes;
-	return memset(p, 0, n_bytes);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n_bytes)
+{
+	return memset(arena_alloc_raw(a, n_bytes), 0, n_bytes);
 }
 
 struct slice arena_copy(struct arena *a, struct slice s)
 {
-	char *p = arena_alloc(a, s.n + 1);
+	char *p = arena_alloc_raw(a, s.n + 1);
 
 	if (s.n)
 		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
 	return (struct slice){p, s.n};
 }
 

@@ -17,6 +17,8 @@ struct arena {
 
 /* Zeroed, aligned for any type; memory running out aborts. */
 void *arena_alloc(struct arena *a, size_t n_bytes);
+/* Likewise, but not zeroed: memory that is not written to costs nothing. */
+void *arena_alloc_raw(struct arena *a, size_t n_bytes);
 /* A copy with a NUL after its last byte (not counted). */
 struct slice arena_copy(struct arena *a, struct slice s);
 /* Legal twice; the arena can be used again. */

@@ -20,7 +20,6 @@ struct parser {
 	struct arena *a;
 	struct json_doc *d;
 	struct json_lex lx;
-	uint32_t cap_toks;
 	enum want want;
 	struct jval *open; /* innermost open container */
 	unsigned depth;
@@ -62,15 +61,6 @@ static bool keep_token(struct parser *p, const struct json_tok *t)
 	if (d->n_toks == JSON_DOC_TOKENS_MAX) {
 		doc_error(d, JSON_DOC_TOO_LARGE, t->start, "more than 100000 tokens");
 		return false;
-	}
-	if (d->n_toks == p->cap_toks) {
-		uint32_t cap = p->cap_toks ? p->cap_toks * 2 : 128;
-		struct json_tok *toks = arena_alloc(p->a, cap * sizeof(*toks));
-
-		if (d->n_toks)
-			memcpy(toks, d->toks, d->n_toks * sizeof(*toks));
-		d->toks = toks;
-		p->cap_toks = cap;
 	}
 	d->toks[d->n_toks++] = *t;
 	return true;
@@ -221,29 +211,47 @@ static bool on_end(struct parser *p, const struct json_tok *t)
 	return parse_fail(p, t, "the document ends too early");
 }
 
+/* Eight bytes of plain ASCII without a NUL? */
+static bool plain_word(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return !((w | (w - ones)) & high);
+}
+
+/* The first byte that is no UTF-8, or a NUL; the length if there is none. */
+static size_t first_bad_byte(struct slice text)
+{
+	size_t i = 0, n;
+
+	while (i < text.n) {
+		if (text.n - i >= 8 && plain_word(text.p + i)) {
+			i += 8;
+			continue;
+		}
+		n = utf8_seq_len(text.p + i, text.n - i);
+		if (n == 0 || text.p[i] == '\0')
+			return i;
+		i += n;
+	}
+	return i;
+}
+
 static bool check_bytes(struct json_doc *d)
 {
-	const char *nul;
+	size_t bad;
 
 	if (d->text.n > JSON_DOC_BYTES_MAX) {
 		doc_error(d, JSON_DOC_TOO_LARGE, 0, "larger than 1 MiB");
 		return false;
 	}
-	if (!utf8_valid(d->text.p, d->text.n)) {
-		size_t i = 0, n;
-
-		while (
-		    i < d->text.n && (n = utf8_seq_len(d->text.p + i, d->text.n - i)) > 0)
-			i += n;
-		doc_error(d, JSON_DOC_INVALID, i, "not UTF-8");
-		return false;
-	}
-	nul = d->text.n ? memchr(d->text.p, '\0', d->text.n) : NULL;
-	if (nul) {
-		doc_error(d, JSON_DOC_INVALID, (size_t)(nul - d->text.p), "NUL byte");
-		return false;
-	}
-	return true;
+	bad = first_bad_byte(d->text);
+	if (bad == d->text.n)
+		return true;
+	doc_error(d, JSON_DOC_INVALID, bad, d->text.p[bad] ? "not UTF-8" : "NUL byte");
+	return false;
 }
 
 /* Where lines begin, so that layout questions never scan a long line again. */
@@ -279,12 +287,16 @@ enum json_doc_state json_doc_parse(
     struct arena *a, struct slice text, struct json_doc *out)
 {
 	struct parser p = {.a = a, .d = out, .lx = {.text = text}, .want = WANT_VALUE};
+	size_t cap;
 
 	if (!text.p)
 		p.lx.text.p = text.p = "";
 	*out = (struct json_doc){.text = text};
 	if (!check_bytes(out))
 		return out->state;
+	/* room for the most there can be: what is not used is never touched */
+	cap = text.n < JSON_DOC_TOKENS_MAX ? text.n : JSON_DOC_TOKENS_MAX;
+	out->toks = arena_alloc_raw(a, (cap + 1) * sizeof(*out->toks));
 	if (slice_starts(text, SLICE_LIT("\xef\xbb\xbf"))) {
 		out->bom = true;
 		p.lx.pos = 3;

@@ -123,7 +123,7 @@ static void edit_object(struct editor *ed, const struct jval *from, const struct
 	struct member_plan mp = {.obj = from};
 
 	for (struct jval *m = from->first; m; m = m->next) {
-		const struct jval *t = jval_get(ed->a, to, m->key);
+		const struct jval *t = jval_get_like(ed->a, to, m);
 
 		if (!t) {
 			mp.n_gone++;
@@ -140,7 +140,7 @@ static void edit_object(struct editor *ed, const struct jval *from, const struct
 	}
 	mp.to = to;
 	jval_for_each (t, to)
-		if (!jval_get(ed->a, from, t->key))
+		if (!jval_get_like(ed->a, from, t))
 			mp.n_new++;
 	if (mp.n_gone || mp.n_new)
 		json_edit_members(ed, &mp);
@@ -157,27 +157,51 @@ static int by_place(const void *x, const void *y)
 	return a->seq < b->seq ? -1 : 1;
 }
 
-/* The text with all edits made, or nothing if two of them overlap. */
-static bool splice(struct editor *ed, struct slice *out)
+/* The length of the text with all edits made; false if two of them overlap. */
+static bool spliced_length(const struct editor *ed, size_t *n_out)
 {
-	struct slice from = ed->d->text;
-	struct buf b = BUF_NULL(SIZE_MAX);
-	size_t pos = 0;
+	size_t pos = 0, n = ed->d->text.n;
 
-	qsort(ed->edits, ed->n, sizeof(*ed->edits), by_place);
 	for (size_t i = 0; i < ed->n; i++) {
 		const struct json_edit *e = &ed->edits[i];
 
-		if (e->start < pos) {
-			buf_deinit(&b);
+		if (e->start < pos)
 			return false;
-		}
-		buf_add(&b, from.p + pos, e->start - pos);
-		buf_add_slice(&b, e->text);
+		pos = e->end;
+		n = n - (e->end - e->start) + e->text.n;
+	}
+	*n_out = n;
+	return true;
+}
+
+static char *put(char *to, const char *from, size_t n)
+{
+	if (n)
+		memcpy(to, from, n);
+	return to + n;
+}
+
+static bool splice(struct editor *ed, struct slice *out)
+{
+	struct slice from = ed->d->text;
+	size_t pos = 0, n;
+	char *text, *to;
+
+	qsort(ed->edits, ed->n, sizeof(*ed->edits), by_place);
+	if (!spliced_length(ed, &n))
+		return false;
+	text = to = arena_alloc_raw(ed->a, n + 1);
+	for (size_t i = 0; i < ed->n; i++) {
+		const struct json_edit *e = &ed->edits[i];
+
+		to = put(to, from.p + pos, e->start - pos);
+		to = put(to, e->text.p, e->text.n);
 		pos = e->end;
 	}
-	buf_add(&b, from.p + pos, from.n - pos);
-	*out = keep(ed, &b);
+	to = put(to, from.p + pos, from.n - pos);
+	must((size_t)(to - text) == n);
+	*to = '\0';
+	*out = (struct slice){text, n};
 	return true;
 }
 
@@ -210,35 +234,48 @@ static int by_text(const void *x, const void *y)
 	return c ? c : (a->n > b->n) - (a->n < b->n);
 }
 
-static struct slice *sorted_comments(
+static struct slice *all_comments(
     struct arena *a, const struct json_doc *d, size_t *n_out)
 {
-	struct slice *v = arena_alloc(a, (d->n_toks + 1) * sizeof(*v));
+	struct slice *v;
 	size_t n = 0;
 
+	for (uint32_t i = 0; i < d->n_toks; i++)
+		n += json_tok_is_comment(&d->toks[i]);
+	v = arena_alloc_raw(a, (n + 1) * sizeof(*v));
+	*n_out = n;
+	n = 0;
 	for (uint32_t i = 0; i < d->n_toks; i++) {
 		const struct json_tok *t = &d->toks[i];
 
 		if (json_tok_is_comment(t))
 			v[n++] = (struct slice){d->text.p + t->start, t->end - t->start};
 	}
-	qsort(v, n, sizeof(*v), by_text);
-	*n_out = n;
 	return v;
+}
+
+static bool same_list(const struct slice *p, const struct slice *q, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!slice_eq(p[i], q[i]))
+			return false;
+	return true;
 }
 
 static bool same_comments(
     struct arena *a, const struct json_doc *x, const struct json_doc *y)
 {
 	size_t n, m;
-	struct slice *p = sorted_comments(a, x, &n), *q = sorted_comments(a, y, &m);
+	struct slice *p = all_comments(a, x, &n), *q = all_comments(a, y, &m);
 
 	if (n != m)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!slice_eq(p[i], q[i]))
-			return false;
-	return true;
+	if (same_list(p, q, n))
+		return true;
+	/* some moved */
+	qsort(p, n, sizeof(*p), by_text);
+	qsort(q, m, sizeof(*q), by_text);
+	return same_list(p, q, n);
 }
 
 static bool verify(struct editor *ed, struct slice text, const struct jval *target)

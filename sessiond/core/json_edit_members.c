@@ -7,7 +7,7 @@
 static bool member_goes(
     struct editor *ed, const struct member_plan *mp, const struct jval *m)
 {
-	return !jval_get(ed->a, mp->to, m->key);
+	return !jval_get_like(ed->a, mp->to, m);
 }
 
 static bool has_comma(const struct json_doc *d, uint32_t i_after)
@@ -189,7 +189,7 @@ static void render_new(struct editor *ed, const struct member_plan *mp,
 	bool first = true;
 
 	jval_for_each (t, mp->to) {
-		if (jval_get(ed->a, mp->obj, t->key))
+		if (jval_get_like(ed->a, mp->obj, t))
 			continue;
 		if (!first)
 			buf_addc(b, ',');

@@ -19,6 +19,20 @@ static struct json_tok lex_bad(struct json_lex *lx, uint32_t at, const char *why
 	return (struct json_tok){at, at, TOK_BAD};
 }
 
+/* No quote, backslash or control character among eight bytes? */
+static bool plain_word(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+	uint64_t w, q, b;
+
+	memcpy(&w, p, sizeof(w));
+	q = w ^ ones * '"';
+	b = w ^ ones * '\\';
+	/* a borrow may flag a byte too many, never one too few */
+	return !(((w - ones * 0x20) & ~w & high) | ((q - ones) & ~q & high) |
+		 ((b - ones) & ~b & high));
+}
+
 static struct json_tok lex_string(struct json_lex *lx)
 {
 	const char *p = lx->text.p;
@@ -27,6 +41,10 @@ static struct json_tok lex_string(struct json_lex *lx)
 	while (i < n && p[i] != '"') {
 		size_t esc;
 
+		if (n - i >= 8 && plain_word(p + i)) {
+			i += 8;
+			continue;
+		}
 		if ((unsigned char)p[i] < 0x20)
 			return lex_bad(lx, i, "control character in a string");
 		if (p[i] != '\\') {

@@ -14,31 +14,46 @@ enum {
 struct jval_index {
 	struct jval **slots;
 	uint32_t cap, n_used;
-	uint64_t seed;
 };
 
 static struct jval jval_gone;
 
-static uint64_t index_hash(const struct jval_index *ix, struct slice key)
+uint32_t jval_hash(struct slice key)
 {
-	uint64_t h = ix->seed ^ 0xcbf29ce484222325u;
+	/* where the program lies differs from run to run: collisions cannot be prepared
+	 * from outside */
+	uint64_t h = (uint64_t)(uintptr_t)&jval_gone * 0x9e3779b97f4a7c15u;
+	size_t i = 0;
 
-	for (size_t i = 0; i < key.n; i++)
+	for (; i + 8 <= key.n; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, key.p + i, sizeof(word));
+		h = (h ^ word) * 0x9fb21c651e98df25u;
+		h ^= h >> 32;
+	}
+	for (; i < key.n; i++)
 		h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
-	return h ^ h >> 29;
+	h = (h ^ h >> 29) * 0x9fb21c651e98df25u;
+	return (uint32_t)(h >> 32) | 1;
+}
+
+static uint32_t member_hash(struct jval *m)
+{
+	if (!m->hash)
+		m->hash = jval_hash(m->key);
+	return m->hash;
 }
 
 static struct jval **index_slot(
-    const struct jval_index *ix, struct slice key, bool for_insert)
+    const struct jval_index *ix, struct slice key, uint32_t hash, bool for_insert)
 {
-	uint32_t i = (uint32_t)index_hash(ix, key) & (ix->cap - 1);
-
-	for (;; i = (i + 1) & (ix->cap - 1)) {
+	for (uint32_t i = hash >> 1 & (ix->cap - 1);; i = (i + 1) & (ix->cap - 1)) {
 		struct jval **slot = &ix->slots[i];
 
 		if (!*slot || (for_insert && *slot == &jval_gone))
 			return slot;
-		if (*slot != &jval_gone && slice_eq((*slot)->key, key))
+		if ((*slot)->hash == hash && slice_eq((*slot)->key, key))
 			return slot;
 	}
 }
@@ -47,11 +62,9 @@ static struct jval_index *index_new(struct arena *a, uint32_t n_members)
 {
 	struct jval_index *ix = ARENA_NEW(a, struct jval_index);
 
-	ix->cap = 32;
-	while (ix->cap < n_members * 4)
+	ix->cap = 16;
+	while (ix->cap < n_members * 2)
 		ix->cap *= 2;
-	/* the address differs from run to run: chains cannot be prepared from outside */
-	ix->seed = (uint64_t)(uintptr_t)ix * 0x9e3779b97f4a7c15u;
 	ix->slots = arena_alloc(a, ix->cap * sizeof(struct jval *));
 	return ix;
 }
@@ -63,10 +76,23 @@ static void index_build(struct arena *a, struct jval *obj)
 
 	for (struct jval *m = obj->first; m; m = m->next)
 		if (!m->shadowed) {
-			*index_slot(ix, m->key, true) = m;
+			*index_slot(ix, m->key, member_hash(m), true) = m;
 			ix->n_used++;
 		}
 	obj->index = ix;
+}
+
+static bool shadow_few(struct jval *obj)
+{
+	uint32_t n_all = obj->n;
+
+	for (struct jval *m = obj->first; m; m = m->next)
+		for (struct jval *l = m->next; l && !m->shadowed; l = l->next)
+			if (slice_eq(m->key, l->key)) {
+				m->shadowed = true;
+				obj->n--;
+			}
+	return obj->n < n_all;
 }
 
 /* From the end, so that the last of a key is found first. */
@@ -75,18 +101,11 @@ bool jval_shadow_duplicates(struct arena *a, struct jval *obj)
 	uint32_t n_all = obj->n;
 	struct jval_index *ix;
 
-	if (n_all < INDEX_FROM) {
-		for (struct jval *m = obj->first; m; m = m->next)
-			for (struct jval *l = m->next; l && !m->shadowed; l = l->next)
-				if (slice_eq(m->key, l->key)) {
-					m->shadowed = true;
-					obj->n--;
-				}
-		return obj->n < n_all;
-	}
+	if (n_all < INDEX_FROM)
+		return shadow_few(obj);
 	ix = index_new(a, n_all);
 	for (struct jval *m = obj->last; m; m = m->prev) {
-		struct jval **slot = index_slot(ix, m->key, false);
+		struct jval **slot = index_slot(ix, m->key, member_hash(m), false);
 
 		if (*slot) {
 			m->shadowed = true;
@@ -106,26 +125,29 @@ static void index_add(struct arena *a, struct jval *obj, struct jval *m)
 
 	if (!ix)
 		return;
-	if ((ix->n_used + 1) * 2 > ix->cap) {
+	if ((ix->n_used + 1) * 4 > ix->cap * 3) {
 		index_build(a, obj);
 		return;
 	}
 	ix->n_used++;
-	*index_slot(ix, m->key, true) = m;
+	*index_slot(ix, m->key, member_hash(m), true) = m;
 }
 
-struct jval *jval_get(struct arena *a, const struct jval *obj, struct slice key)
+static struct jval *find_few(const struct jval *obj, struct slice key)
 {
-	struct jval **slot;
+	for (struct jval *m = obj->first; m; m = m->next)
+		if (!m->shadowed && slice_eq(m->key, key))
+			return m;
+	return NULL;
+}
 
+struct jval *jval_get_hashed(
+    struct arena *a, const struct jval *obj, struct slice key, uint32_t hash)
+{
 	if (!jval_is_tree(obj))
 		return NULL;
-	if (obj->n < INDEX_FROM) {
-		for (struct jval *m = obj->first; m; m = m->next)
-			if (!m->shadowed && slice_eq(m->key, key))
-				return m;
-		return NULL;
-	}
+	if (obj->n < INDEX_FROM)
+		return find_few(obj, key);
 	if (!obj->index) {
 		/* the index is no part of the value: a reader may make it */
 		struct jval *self = obj->first->parent;
@@ -133,8 +155,23 @@ struct jval *jval_get(struct arena *a, const struct jval *obj, struct slice key)
 		must(self == obj);
 		index_build(a, self);
 	}
-	slot = index_slot(obj->index, key, false);
-	return *slot;
+	return *index_slot(obj->index, key, hash, false);
+}
+
+struct jval *jval_get(struct arena *a, const struct jval *obj, struct slice key)
+{
+	if (!jval_is_tree(obj))
+		return NULL;
+	if (obj->n < INDEX_FROM)
+		return find_few(obj, key);
+	return jval_get_hashed(a, obj, key, jval_hash(key));
+}
+
+struct jval *jval_get_like(
+    struct arena *a, const struct jval *obj, const struct jval *like)
+{
+	return like->hash ? jval_get_hashed(a, obj, like->key, like->hash)
+			  : jval_get(a, obj, like->key);
 }
 
 struct jval *jval_get_str(struct arena *a, const struct jval *obj, const char *key)
@@ -195,6 +232,7 @@ struct jval *jval_copy_leaf(struct arena *a, const struct jval *v)
 	c->parent = c->prev = c->next = NULL;
 	c->index = NULL;
 	c->key = SLICE_NULL;
+	c->hash = 0;
 	if (v->type == JVAL_OBJECT) {
 		c->first = c->last = NULL;
 		c->n = 0;
@@ -247,6 +285,7 @@ void jval_add(struct arena *a, struct jval *obj, struct slice key, struct jval *
 {
 	must(obj->type == JVAL_OBJECT);
 	v->key = key;
+	v->hash = 0;
 	jval_link(obj, v);
 	index_add(a, obj, v);
 }
@@ -289,7 +328,8 @@ void jval_remove(struct arena *a, struct jval *obj, struct jval *member)
 	(void)a;
 	must(member->parent == obj);
 	if (obj->index && !member->shadowed) {
-		struct jval **slot = index_slot(obj->index, member->key, false);
+		struct jval **slot =
+		    index_slot(obj->index, member->key, member_hash(member), false);
 
 		must(*slot == member);
 		*slot = &jval_gone;
@@ -304,8 +344,9 @@ void jval_replace(struct arena *a, struct jval *old, struct jval *fresh)
 	(void)a;
 	must(p && !fresh->parent && !old->shadowed);
 	fresh->key = old->key;
+	fresh->hash = old->hash;
 	if (p->index)
-		*index_slot(p->index, old->key, false) = fresh;
+		*index_slot(p->index, old->key, member_hash(old), false) = fresh;
 	fresh->parent = p;
 	fresh->prev = old->prev;
 	fresh->next = old->next;
@@ -370,7 +411,7 @@ bool jval_equal(struct arena *a, const struct jval *x, const struct jval *y)
 		struct equal_frame *f = &stack[n - 1];
 
 		x = f->x;
-		y = f->object ? jval_get(a, f->y, x->key) : f->y;
+		y = f->object ? jval_get_like(a, f->y, x) : f->y;
 		if (!y)
 			return false;
 		f->x = jval_next(f->x);

@@ -26,6 +26,7 @@ struct jval {
 	enum jval_type type;
 	bool truth;       /* JVAL_BOOL */
 	bool shadowed;    /* a later member of the same object has the same key */
+	uint32_t hash;     /* of the key; 0: not made yet */
 	uint32_t n;       /* elements, or members that are not shadowed */
 	struct slice key; /* of a member, decoded */
 	struct slice
@@ -55,6 +56,13 @@ static inline bool jval_is_leaf(const struct jval *v)
 
 /* The member @key of @obj that counts (the last), or NULL; takes anything for @obj. */
 struct jval *jval_get(struct arena *a, const struct jval *obj, struct slice key);
+/* The member of @obj with the key of @like; faster, where several objects are asked for
+ * one key. */
+struct jval *jval_get_like(
+    struct arena *a, const struct jval *obj, const struct jval *like);
+uint32_t jval_hash(struct slice key);
+struct jval *jval_get_hashed(
+    struct arena *a, const struct jval *obj, struct slice key, uint32_t hash);
 struct jval *jval_get_str(struct arena *a, const struct jval *obj, const char *key);
 
 /* Members that count, in order; elements of arrays. */

@@ -46,9 +46,14 @@ static bool pattern_parse(struct arena *a, struct slice text, struct policy_patt
 		return false;
 	out->tokens = ptr.tokens;
 	out->n = (uint32_t)ptr.n;
-	for (size_t i = 0; i < ptr.n; i++)
+	for (size_t i = 0; i < ptr.n; i++) {
+		if (slice_is(ptr.tokens[i], "**"))
+			out->any_depth |= (uint64_t)1 << i;
+		if (!ptr.tokens[i].n || !memchr(ptr.tokens[i].p, '*', ptr.tokens[i].n))
+			out->literal |= (uint64_t)1 << i;
 		for (size_t j = 0; j < ptr.tokens[i].n; j++)
 			out->n_literal += ptr.tokens[i].p[j] != '*';
+	}
 	return true;
 }
 

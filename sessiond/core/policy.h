@@ -26,6 +26,8 @@ struct policy_pattern {
 	struct slice text;    /* as written */
 	struct slice *tokens; /* decoded; "*" within one matches any run, "**" alone any
 				 number of tokens */
+	uint64_t any_depth;   /* bit i: token i is "**" */
+	uint64_t literal;     /* bit i: token i has no wildcard */
 	uint32_t n;
 	uint32_t n_literal; /* characters that are no wildcard */
 };

@@ -59,33 +59,35 @@ static bool glob_match(struct slice pat, struct slice s)
 	return i == pat.n;
 }
 
-static bool is_any_depth(const struct policy_pattern *p, uint32_t i)
-{
-	return i < p->n && slice_is(p->tokens[i], "**");
-}
-
 /* "**" may stand for nothing: what follows it is possible too. */
 static uint64_t closure(const struct policy_pattern *p, uint64_t at)
 {
-	for (uint32_t i = 0; i < p->n; i++)
-		if ((at >> i & 1) && is_any_depth(p, i))
+	for (uint32_t i = 0; (at & p->any_depth) && i < p->n; i++)
+		if (at & p->any_depth & (uint64_t)1 << i)
 			at |= (uint64_t)1 << (i + 1);
 	return at;
 }
 
+static bool token_match(const struct policy_pattern *p, uint32_t i, struct slice token)
+{
+	if (p->literal >> i & 1)
+		return slice_eq(p->tokens[i], token);
+	return glob_match(p->tokens[i], token);
+}
+
 static uint64_t step(const struct policy_pattern *p, uint64_t at, struct slice token)
 {
-	uint64_t next = 0;
+	uint64_t next = at & p->any_depth,
+		 left = at & ~p->any_depth & (((uint64_t)1 << p->n) - 1);
 
-	for (uint32_t i = 0; i < p->n; i++) {
-		if (!(at >> i & 1))
-			continue;
-		if (is_any_depth(p, i))
-			next |= (uint64_t)1 << i;
-		else if (glob_match(p->tokens[i], token))
+	while (left) {
+		uint32_t i = (uint32_t)__builtin_ctzll(left);
+
+		left &= left - 1;
+		if (token_match(p, i, token))
 			next |= (uint64_t)1 << (i + 1);
 	}
-	return closure(p, next);
+	return next ? closure(p, next) : 0;
 }
 
 static bool matched(const struct policy_pattern *p, uint64_t at)

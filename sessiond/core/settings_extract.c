@@ -322,7 +322,6 @@ struct frame {
 static void walk_all(struct settings_step *s)
 {
 	struct frame stack[JVAL_DEPTH_MAX + 2];
-	struct slice key;
 	size_t n = 0;
 
 	stack[n++] = (struct frame){settings_root(s), {.objs = {s->file, s->last}}};
@@ -330,13 +329,15 @@ static void walk_all(struct settings_step *s)
 		struct frame *f = &stack[n - 1];
 		struct settings_at at;
 
-		if (!union_next(s->a, &f->it, &key)) {
+		const struct jval *m = union_next(s->a, &f->it);
+
+		if (!m) {
 			if (--n > 0)
 				policy_pop(s->walk);
 			continue;
 		}
-		at = settings_child(s, &f->at, key);
-		policy_push(s->walk, key);
+		at = settings_child_like(s, &f->at, m);
+		policy_push(s->walk, m->key);
 		if (!visit(s, &at)) {
 			policy_pop(s->walk);
 			continue;
@@ -352,16 +353,29 @@ void settings_extract_plain(struct settings_step *s)
 	walk_all(s);
 }
 
+/* Leaves the user left alone have something to say. */
+static bool same_matters(const struct settings_step *s)
+{
+	for (size_t i = 0; i < s->policy->n_rules; i++)
+		if (s->policy->rules[i].cls == POLICY_DEFAULT_ONCE)
+			return true;
+	return s->policy->n_arrays > 0;
+}
+
 void settings_extract(struct settings_step *s)
 {
 	size_t n_sets = overrides_count_sets(&s->given);
+	bool emptied = !jval_is_tree(s->file) && jval_is_tree(s->last);
 
-	s->counting = true;
-	walk_all(s);
-	s->counting = false;
-	s->holding =
-	    (s->n_added == 0 && n_sets >= BULK_MIN && s->n_removed_sets >= BULK_MIN &&
-		s->n_removed_sets * 2 >= n_sets) ||
-	    (!jval_is_tree(s->file) && jval_is_tree(s->last));
+	if (s->file == s->last && !same_matters(s))
+		return;
+	if (n_sets >= BULK_MIN && !emptied) {
+		s->counting = true;
+		walk_all(s);
+		s->counting = false;
+		s->holding = s->n_added == 0 && s->n_removed_sets >= BULK_MIN &&
+			     s->n_removed_sets * 2 >= n_sets;
+	}
+	s->holding |= emptied;
 	walk_all(s);
 }

@@ -241,11 +241,12 @@ static void frame_close(struct merger *mg)
 	policy_pop(mg->s->walk);
 }
 
-static void on_child(struct merger *mg, struct slice key)
+static void on_child(struct merger *mg, const struct jval *member)
 {
 	struct settings_step *s = mg->s;
 	struct frame *f = &mg->stack[mg->n - 1];
-	struct settings_at at = settings_child(s, &f->at, key), whole;
+	struct slice key = member->key;
+	struct settings_at at = settings_child_like(s, &f->at, member), whole;
 	const struct jval *leaf = NULL;
 	bool tombed = f->tombed;
 	enum shape_variant variant = shape_variant_of(key);
@@ -272,14 +273,16 @@ struct jval *settings_merge(struct settings_step *s)
 {
 	struct merger mg = {.s = s};
 	struct settings_at at = settings_root(s);
-	struct slice key;
+	const struct jval *m;
 
+	at.last = NULL; /* has been heard */
 	frame_open(&mg, &at, &at, false);
 	for (;;) {
 		struct frame *f = &mg.stack[mg.n - 1];
 
-		if (union_next(s->a, &f->it, &key))
-			on_child(&mg, key);
+		m = union_next(s->a, &f->it);
+		if (m)
+			on_child(&mg, m);
 		else if (mg.n > 1)
 			frame_close(&mg);
 		else

@@ -54,11 +54,13 @@ static void derive_overrides(struct settings_step *s)
 
 static void decide(struct settings_step *s, const struct overrides *given)
 {
-	if (given)
+	if (given) {
+		s->given = *given;
 		s->u = overrides_copy(s->a, given);
-	else
+	} else {
 		derive_overrides(s);
-	s->given = overrides_copy(s->a, &s->u);
+		s->given = overrides_copy(s->a, &s->u);
+	}
 	if (s->file && s->last)
 		settings_extract(s);
 	else if (s->file)
@@ -117,18 +119,23 @@ int settings_plan(struct arena *a, const struct settings_input *in,
 {
 	struct settings_step s = {.a = a, .policy = in->policy, .base0 = in->base0};
 	struct json_doc last = {0};
+	bool same; /* the user did nothing */
 
 	*out = (struct settings_output){0};
 	s.events_end = &s.events;
 	s.walk = policy_walk_new(a, in->policy);
 	out->overrides = in->overrides ? *in->overrides : overrides_new(a);
 	out->held = s.held = in->held ? overrides_copy(a, in->held) : overrides_new(a);
-	if (in->last && json_doc_parse_object(a, *in->last, &last) > JSON_DOC_BLANK)
+	same = in->last && in->file && slice_eq(*in->last, *in->file);
+	if (in->last && !same &&
+	    json_doc_parse_object(a, *in->last, &last) > JSON_DOC_BLANK)
 		return err_set(e, ERROR_INVALID, "last: line %u, column %u: %s",
 		    last.error.line, last.error.column, last.error.message);
-	s.last = in->last && last.root ? last.root : NULL;
 	if (!read_file(a, in, out))
-		return 0;
+		return same
+			   ? err_set(e, ERROR_INVALID, "last: %s", out->doc.error.message)
+			   : 0;
+	s.last = same ? out->doc.root : last.root;
 	s.base_raw = in->base ? in->base : s.last ? s.last : jval_new(a, JVAL_OBJECT);
 	settings_prepare_base(&s);
 	/* a missing or blank file says nothing about what the user wants: it is made

@@ -15,25 +15,49 @@ struct settings_at settings_root(const struct settings_step *s)
 	};
 }
 
-struct settings_at settings_child(
-    const struct settings_step *s, const struct settings_at *at, struct slice key)
+static struct settings_at child_hashed(const struct settings_step *s,
+    const struct settings_at *at, struct slice key, uint32_t hash)
 {
+	struct arena *a = s->a;
+
 	return (struct settings_at){
-	    .last = jval_get(s->a, at->last, key),
-	    .file = jval_get(s->a, at->file, key),
-	    .base = jval_get(s->a, at->base, key),
-	    .base0 = jval_get(s->a, at->base0, key),
-	    .u = jval_get(s->a, at->u, key),
+	    .last = jval_get_hashed(a, at->last, key, hash),
+	    .file = at->file == at->last ? NULL : jval_get_hashed(a, at->file, key, hash),
+	    .base = jval_get_hashed(a, at->base, key, hash),
+	    .base0 = jval_get_hashed(a, at->base0, key, hash),
+	    .u = jval_get_hashed(a, at->u, key, hash),
 	    .held = at->held && at->held->type == JVAL_TOMB
 			? at->held
-			: jval_get(s->a, at->held, key),
+			: jval_get_hashed(a, at->held, key, hash),
 	    .base_above = at->base_above || (at->base && at->base->type != JVAL_OBJECT),
 	};
 }
 
-bool union_next(struct arena *a, struct union_iter *it, struct slice *key_out)
+struct settings_at settings_child(
+    const struct settings_step *s, const struct settings_at *at, struct slice key)
+{
+	struct settings_at c = child_hashed(s, at, key, jval_hash(key));
+
+	if (at->file == at->last)
+		c.file = c.last;
+	return c;
+}
+
+struct settings_at settings_child_like(
+    const struct settings_step *s, const struct settings_at *at, const struct jval *like)
+{
+	struct settings_at c = child_hashed(
+	    s, at, like->key, like->hash ? like->hash : jval_hash(like->key));
+
+	if (at->file == at->last)
+		c.file = c.last;
+	return c;
+}
+
+const struct jval *union_next(struct arena *a, struct union_iter *it)
 {
 	for (;;) {
+		const struct jval *m = it->next;
 		bool seen = false;
 
 		if (!it->started) {
@@ -41,19 +65,19 @@ bool union_next(struct arena *a, struct union_iter *it, struct slice *key_out)
 			it->next = jval_is_object(it->objs[it->i])
 				       ? jval_first(it->objs[it->i])
 				       : NULL;
+			continue;
 		}
-		if (!it->next) {
+		if (!m) {
 			if (++it->i == ARRAY_LEN(it->objs))
-				return false;
+				return NULL;
 			it->started = false;
 			continue;
 		}
-		*key_out = it->next->key;
-		it->next = jval_next(it->next);
+		it->next = jval_next(m);
 		for (size_t i = 0; i < it->i && !seen; i++)
-			seen = jval_get(a, it->objs[i], *key_out) != NULL;
+			seen = jval_get_like(a, it->objs[i], m) != NULL;
 		if (!seen)
-			return true;
+			return m;
 	}
 }
 

@@ -33,6 +33,9 @@ struct settings_at settings_root(const struct settings_step *s);
 struct settings_at settings_child(
     const struct settings_step *s, const struct settings_at *at, struct slice key);
 
+struct settings_at settings_child_like(
+    const struct settings_step *s, const struct settings_at *at, const struct jval *like);
+
 /* Keys of several objects, each once, in order. */
 struct union_iter {
 	const struct jval *objs[3];
@@ -40,7 +43,8 @@ struct union_iter {
 	const struct jval *next;
 	bool started;
 };
-bool union_next(struct arena *a, struct union_iter *it, struct slice *key_out);
+/* The next key, by a member that has it; NULL at the end. */
+const struct jval *union_next(struct arena *a, struct union_iter *it);
 
 /* Path of the walk as text, as deep as @n tokens (0: all). */
 struct slice settings_path(const struct settings_step *s, size_t n);

@@ -17,7 +17,7 @@
 
 enum {
 	CASES = 100 * 1000,
-	CASES_MS = 40 * 1000,
+	CASES_MS = 25 * 1000,
 	STEPS_MAX = 6,
 };
 
