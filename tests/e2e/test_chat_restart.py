@@ -1,6 +1,8 @@
 """sessiond and the broker killed in the middle: what was accepted is not lost, and nothing is asked of Zed twice."""
 import contextlib
+import http.client
 import signal
+import threading
 
 import pytest
 from fake_zed import Chat, FakeZed, Refused, new_chat
@@ -254,3 +256,42 @@ def test_found_by_service_discovery(broker, sessiond):
     assert b'"sessiond"' in until(found, "sessiond is found")
     broker.restart()
     assert b'"sessiond"' in until(found, "sessiond is found again")
+
+
+def test_stop_with_everything_under_way(broker, sessiond):
+    """SIGTERM while the broker hangs and requests of every kind wait for it: exit code 0, nothing leaks or dangles."""
+    chat, gone = new_chat(sessiond, "ses_1"), new_chat(sessiond, "ses_2")
+    zed = FakeZed(sessiond, "ses_1")
+    req = chat.send("one")["request_id"]
+    zed.begin()
+    zed.say(req, 1, "some")
+    chat.wait(req, "streaming")
+    queued = chat.send("two")["request_id"]
+    broker.signal(signal.SIGSTOP)
+    key = {"Idempotency-Key": "k"}
+    calls = [("POST", chat.path + "/messages", {"message": "a", "request_id": "r"}, {}),
+             ("POST", chat.path + "/messages", {"message": "b"}, key),
+             ("POST", chat.path + "/messages", {"message": "c"}, {}),
+             ("POST", "/api/v1/sessions", {"message": "d"}, key), ("POST", "/api/v1/sessions", {"id": "ses_3"}, {}),
+             ("PATCH", chat.path, {"name": "x"}, {}), ("DELETE", gone.path, None, {}),
+             ("POST", chat.path + "/cancel", {"request_id": queued}, {}), ("POST", chat.path + "/cancel", None, {}),
+             ("GET", chat.path + "/interactions", None, {}), ("GET", gone.path + "/events", None, {}),
+             ("DELETE", f"{chat.path}/queue/{queued}", None, {}), ("POST", chat.path + "/agent-token", None, {})]
+
+    def call(method, path, body, headers):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            sessiond.http(method, path, body, headers=headers, timeout=20)
+    threads = [threading.Thread(target=call, args=c) for c in calls]
+    for t in threads:
+        t.start()
+    zed.say(req, 1, "some more")
+    zed.complete(req)
+    zed.event("user_created_thread", acp_thread_id="U1", title=None)
+    until(lambda: sessiond.metric("sessiond_http_requests_total") >= len(calls), "all of them have arrived")
+    sessiond.signal(signal.SIGTERM)
+    assert sessiond.wait() == 0
+    sessiond.popen = None
+    broker.signal(signal.SIGCONT)
+    for t in threads:
+        t.join(30)
+        assert not t.is_alive()
