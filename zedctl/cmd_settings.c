@@ -37,7 +37,7 @@ static int settings_print(const struct ctl *c, struct slice document, const char
 	struct slice v = span_find(document, pointer ? pointer : "");
 
 	if (!v.p)
-		return ctl_fail(CTL_REFUSED, "%s is not set", pointer);
+		return ctl_fail(CTL_REFUSED, "%s is not set", pointer ? pointer : "it");
 	if (c->output != CTL_JSON)
 		render_json(v);
 	else
