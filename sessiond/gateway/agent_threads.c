@@ -233,7 +233,7 @@ void agent_on_thread_created(struct agent *a, const struct zed_event *ev)
 		metric_inc(M_threads_again);
 		log_event(
 		    EV_thread_again, LF("agent", a->id), LF("turn", ev->request_id));
-		/* fall through */
+		__attribute__((fallthrough));
 	case THREAD_FIRST:
 	case THREAD_ENVELOPE:
 		s = target;

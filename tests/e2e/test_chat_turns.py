@@ -376,7 +376,7 @@ def test_unnamed_connection(sessiond):
 
 
 def test_queue_is_seen_and_changed(sessiond):
-    """Waiting prompts are listed, reordered, edited and removed, guarded by the revision; Zed gets them as they stand."""
+    """Waiting prompts are listed, reordered, edited and removed, guarded by the revision; Zed gets the result."""
     chat = new_chat(sessiond, "ses_1")
     http, path = sessiond.http, chat.path + "/queue"
     ids = [chat.send(text)["request_id"] for text in ("one", "two", "three", "four")]
