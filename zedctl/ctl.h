@@ -32,6 +32,7 @@ struct ctl {
 	char *token;        /* NULL: none; owned */
 	int64_t connect_timeout_ms;
 	struct bus_conf bus_conf;
+	bool lifecycled_answered; /* once in this run: if it is away, it will be back */
 	/* private */
 	struct loop *loop;
 	struct bus *bus; /* made when first needed */

@@ -10,6 +10,7 @@ enum {
 	LC_BODY_MAX_BYTES = 1 << 20,
 	LC_WAIT_CHUNK_MS = 30000,
 	LC_WAIT_MARGIN_MS = 3000,
+	LC_WAIT_RETRY_MS = 300,
 };
 
 struct lc_call {
@@ -29,20 +30,29 @@ static void lc_on_reply(void *data, int code, const struct bus_msg *m)
 	call->done = true;
 }
 
-static int lc_send(struct ctl *c, const char *subject, struct slice body,
-    int64_t timeout_ms, struct lc_call *call)
+/* Takes @body; call->code is the outcome. */
+static void lc_send(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms,
+    struct lc_call *call)
 {
+	struct subject subject = SUBJECT_OF(api_call, verb, c->tenant.s);
+	struct buf text = BUF_NULL(LC_BODY_MAX_BYTES);
 	struct bus_request r = {
-	    .subject = subject,
-	    .data = body,
+	    .subject = subject.s,
 	    .timeout_ms = timeout_ms,
 	    .cb = lc_on_reply,
 	    .cb_data = call,
 	};
 
-	bus_request(c->bus, &r);
-	ctl_wait(c, &call->done, -1); /* the bus keeps the time */
-	return call->code;
+	jsn_print(body, &text);
+	jsn_free(body);
+	r.data = buf_slice(&text);
+	call->code = buf_check(&text) == 0 ? 0 : ERROR_TOO_LARGE;
+	if (call->code == 0) {
+		bus_request(c->bus, &r);
+		ctl_wait(c, &call->done, -1); /* the bus keeps the time */
+		c->lifecycled_answered = c->lifecycled_answered || call->reply;
+	}
+	buf_deinit(&text);
 }
 
 static int lc_outcome(const struct ctl *c, const struct lc_call *call)
@@ -66,23 +76,17 @@ static int lc_outcome(const struct ctl *c, const struct lc_call *call)
 int lc_ask(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms,
     struct jsn **reply_out)
 {
-	struct subject subject = SUBJECT_OF(api_call, verb, c->tenant.s);
-	struct buf text = BUF_NULL(LC_BODY_MAX_BYTES);
 	struct lc_call call = {.e = ERR_NULL};
 	int exit_code = ctl_connect(c);
 
 	*reply_out = NULL;
-	jsn_print(body, &text);
-	jsn_free(body);
-	if (exit_code == CTL_DONE && buf_check(&text) != 0)
-		exit_code = ctl_fail(CTL_USAGE, "the request is too large");
-	if (exit_code == CTL_DONE) {
-		lc_send(c, subject.s, buf_slice(&text), timeout_ms, &call);
-		exit_code = lc_outcome(c, &call);
+	if (exit_code != CTL_DONE) {
+		jsn_free(body);
+		return exit_code;
 	}
-	buf_deinit(&text);
+	lc_send(c, verb, body, timeout_ms, &call);
 	*reply_out = call.reply;
-	return exit_code;
+	return lc_outcome(c, &call);
 }
 
 int lc_request(struct ctl *c, const char *verb, struct jsn *body, int64_t timeout_ms,
@@ -148,14 +152,14 @@ static void lc_push_states(struct jsn *list, const char *states)
 	}
 }
 
-/* One request; CTL_TIMEOUT without a word when its time is up, so that the caller may ask
+/* One request. CTL_TIMEOUT and CTL_NO_CONNECTION without a word: the caller may ask
  * again. */
 static int lc_wait_once(
     struct ctl *c, const struct lc_wait *w, int64_t timeout_ms, struct jsn **record_out)
 {
 	struct jsn *body = lc_body(w->instance_id), *states;
+	struct lc_call call = {.e = ERR_NULL};
 	const char *code;
-	int exit_code;
 
 	if (!body)
 		return CTL_USAGE;
@@ -164,41 +168,63 @@ static int lc_wait_once(
 	lc_push_states(states, w->bad);
 	jsn_set(body, "states", states);
 	jsn_set_int(body, "timeout_ms", timeout_ms);
-	exit_code = lc_ask(c, "wait", body, timeout_ms + LC_WAIT_MARGIN_MS, record_out);
-	if (exit_code != CTL_DONE)
-		return exit_code;
-	code = jsn_get_string(jsn_get(*record_out, "error"), "code");
+	lc_send(c, "wait", body, timeout_ms + LC_WAIT_MARGIN_MS, &call);
+	if (call.code == ERROR_UNAVAILABLE)
+		return CTL_NO_CONNECTION;
+	if (call.code == ERROR_TIMEOUT)
+		return CTL_TIMEOUT;
+	if (call.code != 0)
+		return lc_outcome(c, &call);
+	*record_out = call.reply;
+	code = jsn_get_string(jsn_get(call.reply, "error"), "code");
 	if (code && strcmp(code, "TIMEOUT") == 0)
-		exit_code = CTL_TIMEOUT;
-	else
-		exit_code = ctl_check_error(*record_out);
-	if (exit_code != CTL_DONE) {
-		jsn_free(*record_out);
-		*record_out = NULL;
-	}
-	return exit_code;
+		return CTL_TIMEOUT;
+	return ctl_check_error(call.reply);
 }
 
+/* How the last try ended is said when time is up. */
+static int lc_wait_give_up(const struct ctl *c, const struct lc_wait *w, int last)
+{
+	if (last == CTL_NO_CONNECTION)
+		return ctl_fail(
+		    last, "no lifecycled answers on the broker %s", c->bus_conf.url);
+	return ctl_fail(CTL_TIMEOUT, "%s is not %s after %" PRId64 " ms", w->instance_id,
+	    w->good, w->timeout_ms);
+}
+
+/* Whoever never answered is not waited for as long as one who restarts. */
+static int64_t lc_patience_ms(const struct ctl *c, const struct lc_wait *w)
+{
+	if (c->lifecycled_answered || w->timeout_ms < c->connect_timeout_ms)
+		return w->timeout_ms;
+	return c->connect_timeout_ms;
+}
+
+/* A broker or lifecycled that restarts meanwhile only makes the waiting longer. */
 int lc_wait(struct ctl *c, const struct lc_wait *w, struct jsn **record_out)
 {
-	int64_t deadline_ms = clock_mono_ms() + w->timeout_ms;
-	int exit_code;
+	int64_t began_ms = clock_mono_ms();
+	const bool never = false;
+	int exit_code = ctl_connect(c);
 
-	for (;;) {
-		int64_t left_ms = deadline_ms - clock_mono_ms();
+	while (exit_code == CTL_DONE) {
+		int64_t left_ms = began_ms + lc_patience_ms(c, w) - clock_mono_ms();
 		int64_t chunk_ms =
 		    left_ms < LC_WAIT_CHUNK_MS ? left_ms : LC_WAIT_CHUNK_MS;
 
-		if (left_ms <= 0)
-			return ctl_fail(CTL_TIMEOUT, "%s is not %s after %" PRId64 " ms",
-			    w->instance_id, w->good, w->timeout_ms);
-		exit_code = lc_wait_once(c, w, chunk_ms, record_out);
-		if (exit_code != CTL_DONE && exit_code != CTL_TIMEOUT)
-			return exit_code;
+		exit_code = lc_wait_once(c, w, chunk_ms > 0 ? chunk_ms : 0, record_out);
 		if (exit_code == CTL_DONE &&
 		    jsn_get_int(*record_out, "generation", 0) >= w->generation)
 			return CTL_DONE;
 		jsn_free(*record_out);
 		*record_out = NULL;
+		if (exit_code == CTL_REFUSED || exit_code == CTL_USAGE)
+			return exit_code;
+		if (chunk_ms <= 0)
+			return lc_wait_give_up(c, w, exit_code);
+		if (exit_code == CTL_NO_CONNECTION)
+			ctl_wait(c, &never, LC_WAIT_RETRY_MS);
+		exit_code = CTL_DONE;
 	}
+	return exit_code;
 }

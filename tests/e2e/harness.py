@@ -546,7 +546,9 @@ class Bed:
             daemon.start()
         for daemon in (lifecycled, sessiond, runner):
             daemon.wait_ready()
-        return Whole(self, lifecycled, sessiond, runner, self.ctl(sessiond))
+        whole = Whole(self, lifecycled, sessiond, runner, self.ctl(sessiond))
+        until(lambda: any(r["state"] == "ready" for r in whole.ctl.json("runners")["runners"]), "the runner is seen", 20)
+        return whole
 
     # the end
 
@@ -607,6 +609,13 @@ class Whole:
     def __init__(self, bed, lifecycled, sessiond, runner, ctl):
         self.bed, self.nats, self.lifecycled = bed, bed.broker, lifecycled
         self.sessiond, self.runner, self.ctl, self.http = sessiond, runner, ctl, sessiond.http
+
+    def profile(self, name, content):
+        """A profile, written and offered."""
+        self.runner.profile(name, content)
+        self.runner.signal(signal.SIGHUP)
+        until(lambda: any(name in r["profiles"] for r in self.ctl.json("runners")["runners"]),
+              f"profile {name} is offered", 20)
 
     def start(self, instance, profile="sim", *flags, session=None):
         args = ["start", instance, "--profile", profile, *flags, "--wait"]

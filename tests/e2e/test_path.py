@@ -94,7 +94,7 @@ def test_start_after_stop_is_a_new_generation(whole):
     """A stopped instance can be started again, also with another specification."""
     assert whole.start("zi_1", "idle")["generation"] == 1
     whole.ctl("stop", "zi_1", "--wait")
-    assert whole.start("zi_1")["generation"] == 2
+    assert whole.start("zi_1", "idle", "--grace", "5000")["generation"] == 2
 
 
 @pytest.mark.parametrize("ready", [{"kind": "process", "arg": "50"}, {"kind": "agent", "arg": ""}])

@@ -8,7 +8,7 @@ from harness import until
 
 def test_killed_runner_leaves_instances_running(whole):
     """kill -9 of the runner: the instance lives, is adopted by the next one, and stops cleanly afterwards."""
-    pid = whole.start("zi_1")["pid"]
+    pid = whole.start("zi_1", session="ses_1")["pid"]
     whole.runner.restart()
     whole.runner.wait_ready()
     assert os.path.exists(f"/proc/{pid}")
@@ -81,7 +81,7 @@ def test_stop_takes_the_whole_tree(whole):
     script = whole.bed.path / "stubborn.sh"
     script.write_text(STUBBORN)
     script.chmod(0o755)
-    whole.runner.profile("stubborn", {"command": [str(script)], "stop": {"signal": "TERM", "grace_ms": 200}})
+    whole.profile("stubborn", {"command": [str(script)], "stop": {"signal": "TERM", "grace_ms": 200}})
     pid = whole.start("zi_1", "stubborn")["pid"]
     home = whole.home("zi_1")
 
@@ -122,9 +122,7 @@ def test_unknown_profile_and_unreadable_profile(whole):
 
 def test_what_cannot_be_executed(whole):
     """A program that is not there: FAILED(EXEC) with errno's name."""
-    whole.runner.profile("absent", {"command": ["/no/such/program"]})
-    whole.runner.signal(signal.SIGHUP)
-    until(lambda: "absent" in whole.ctl("runners").out, "the profile is offered", 20)
+    whole.profile("absent", {"command": ["/no/such/program"]})
     r = whole.ctl.run("start", "zi_1", "--profile", "absent", "--wait", "--timeout", "30000")
     record = whole.ctl.json("get", "zi_1")
     assert r.code == 1 and (record["state"], record["reason"]) == ("FAILED", "EXEC")
