@@ -50,7 +50,9 @@ static void commit_write(struct commit *c)
 	if (c->before.n && state_backup(c->state, buf_slice(&c->before), &ignored))
 		ignored = ERR_NULL;
 	c->how = commit_write_of(c);
+	c->visible_at_us = clock_mono_us();
 	c->result = file_write(&c->how, &c->e);
+	c->visible_at_us += c->how.visible_us;
 	if (c->result) {
 		commit_undo(c);
 		return;
@@ -61,15 +63,12 @@ static void commit_write(struct commit *c)
 
 void commit_run(struct commit *c)
 {
-	int64_t start_us = clock_mono_us();
-
 	c->e = ERR_NULL;
 	c->written = false;
 	if (c->write)
 		commit_write(c);
 	else
 		c->result = state_save(c->state, STATE_LAST, &c->next, &c->e);
-	c->durable_us = clock_mono_us() - start_us;
 }
 
 void commit_deinit(struct commit *c)

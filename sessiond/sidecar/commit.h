@@ -20,7 +20,7 @@ struct commit {
 	bool written; /* the file says it, even if not all could be remembered */
 	struct err e;
 	struct file_write how;
-	int64_t durable_us; /* until all was on disk */
+	int64_t visible_at_us; /* monotonic: when the file said it */
 };
 
 void commit_run(struct commit *c);

@@ -85,18 +85,17 @@ static void sync_note_write(struct sync *s, const struct commit *c)
 	else
 		s->write_mode = c->how.used;
 	snprintf(s->write_why, sizeof(s->write_why), "%s", c->how.why);
-	metric_observe_us(M_planned_to_visible,
-	    clock_mono_us() - s->planned_us - c->durable_us + c->how.visible_us);
+	metric_observe_us(M_planned_to_visible, c->visible_at_us - s->planned_us);
 	metric_observe_us(M_visible_to_synced, c->how.synced_us - c->how.visible_us);
 	if (s->server_since_us)
 		metric_observe_us(
-		    M_server_to_visible, clock_mono_us() - s->server_since_us);
+		    M_server_to_visible, c->visible_at_us - s->server_since_us);
 	log_event(EV_settings_written, LF("mode", file_write_mode_name(c->how.used)),
 	    LF_I("bytes", record_get(&c->next, RECORD_TEXT).n));
 	lookout_seen(s->lookout, &c->how.look);
 	s->made = true;
 	s->look = c->how.look;
-	s->visible_us = clock_mono_us();
+	s->visible_us = c->visible_at_us;
 }
 
 static void sync_adopt(struct sync *s, struct record *next)

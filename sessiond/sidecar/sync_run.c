@@ -233,6 +233,7 @@ static bool sync_make_empty(struct sync *s)
 	record_set(&d.next, RECORD_OVERRIDES, slice_of(none));
 	record_set(&d.next, RECORD_SERVER, slice_of(none));
 	s->used_server = false;
+	s->planned_us = clock_mono_us();
 	begun = sync_commit_start(s, &d);
 	decide_output_deinit(&d);
 	return begun;
