@@ -31,7 +31,8 @@ def plan(tmp_path, **texts):
 
 
 EDITS = [  # before, what it shall say, after
-    ('{\n  // my theme\n  "theme": "A", // dark\n}\n', {"theme": "B"}, '{\n  // my theme\n  "theme": "B", // dark\n}\n'),
+    ('{\n  // my theme\n  "theme": "A", // dark\n}\n', {"theme": "B"},
+     '{\n  // my theme\n  "theme": "B", // dark\n}\n'),
     ('{\n  "a": 1 // c\n}', {"a": 1, "b": 2}, '{\n  "a": 1, // c\n  "b": 2\n}'),
     ('{\n  "a": 1, // c\n}', {"a": 1, "b": 2}, '{\n  "a": 1, // c\n  "b": 2,\n}'),
     ('{\n\t"a": 1\n}', {"a": 1, "o": {"x": 1}}, '{\n\t"a": 1,\n\t"o": {\n\t\t"x": 1\n\t}\n}'),

@@ -254,7 +254,8 @@ static void check_round_trip(struct world *w, const struct settings_output *out)
 		broken(w, "round trip", "server and file differ");
 }
 
-/* Without objects that say nothing: whether one that lost its members stays is the file's business. */
+/* Without objects that say nothing: whether one that lost its members stays is the
+ * file's business. */
 static struct jval *pruned(struct world *w, const struct jval *v)
 {
 	struct overrides leaves = overrides_new(w->g.a);
