@@ -105,6 +105,11 @@ int sidecar_conf_check(void *conf, struct err *e)
 		r = conf_fill_settings(c, e);
 	if (r)
 		return r;
+	/* Better refused than taken and not done. */
+	if (c->helix_desktop)
+		return err_set(e, ERROR_INVALID,
+		    "--helix-desktop: keymap, credential files, colour scheme and agent "
+		    "restart are not built into this version");
 	if (c->settings[0] != '/')
 		return err_set(e, ERROR_INVALID,
 		    "--settings: '%s' is not an absolute path", c->settings);
