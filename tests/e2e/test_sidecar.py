@@ -316,7 +316,8 @@ def test_second_one_is_refused(bed, server, sidecar):
 @pytest.mark.parametrize("env, flags, named", [
     ({"HELIX_SESSION_ID": ""}, (), "HELIX_SESSION_ID"), ({"HELIX_SESSION_ID": "a/b"}, (), "HELIX_SESSION_ID"),
     ({"HELIX_API_URL": "api:8080"}, (), "HELIX_API_URL"), ({}, ("--settings", "x.json"), "--settings"),
-    ({}, ("--write-mode", "best"), "--write-mode"), ({}, ("--helix-desktop",), "--helix-desktop"), ({"SETTINGS_SYNC_PORT": "x"}, (), "SETTINGS_SYNC_PORT")])
+    ({}, ("--write-mode", "best"), "--write-mode"), ({}, ("--helix-desktop",), "--helix-desktop"),
+    ({"SETTINGS_SYNC_PORT": "x"}, (), "SETTINGS_SYNC_PORT")])
 def test_bad_configuration_is_exit_2(bed, server, env, flags, named):
     """One line that names the setting."""
     s = Sidecar(bed, server.url, *flags, env=env)
