@@ -7,6 +7,7 @@
 #include "sessiond/core/settings_shape.h"
 #include "tests/unit/sessiond_core/settings_gen.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ enum {
 struct world {
 	struct gen g;
 	struct policy policy;
+	struct policy_walk *walk;
 	struct jval *base, *base0;
 	struct overrides u;
 	struct slice file, last;
@@ -100,15 +102,18 @@ static struct jval *same_path(struct world *w, struct jval *root, const struct j
 	return json_pointer_get(w->g.a, root, ptr.tokens, ptr.n);
 }
 
-static const struct policy_hit *hit_of(struct world *w, const struct jval *leaf)
+static struct policy_hit hit_of(struct world *w, const struct jval *leaf)
 {
-	struct policy_walk *walk = policy_walk_new(w->g.a, &w->policy);
 	struct json_pointer ptr;
+	struct policy_hit hit;
 
 	must(json_pointer_parse(w->g.a, json_pointer_of(w->g.a, leaf), &ptr));
 	for (size_t i = 0; i < ptr.n; i++)
-		policy_push(walk, ptr.tokens[i]);
-	return policy_here(walk);
+		policy_push(w->walk, ptr.tokens[i]);
+	hit = *policy_here(w->walk);
+	for (size_t i = 0; i < ptr.n; i++)
+		policy_pop(w->walk);
+	return hit;
 }
 
 static const char *path_str(struct world *w, const struct jval *leaf)
@@ -138,9 +143,10 @@ static void check_ownership(struct world *w, const struct settings_output *out)
 
 	for (const struct jval *l = leaf_after(w->base, NULL); l;
 	     l = leaf_after(w->base, l)) {
-		if (hit_of(w, l)->cls != POLICY_HELIX_OWNED)
+		if (hit_of(w, l).cls != POLICY_HELIX_OWNED)
 			continue;
-		if (l->type != JVAL_OBJECT && !jval_equal(w->g.a, same_path(w, out->merged, l), l))
+		if (l->type != JVAL_OBJECT &&
+		    !jval_equal(w->g.a, same_path(w, out->merged, l), l))
 			broken(w, "owned leaves equal the base", path_str(w, l));
 	}
 	jval_for_each (s, servers)
@@ -159,7 +165,7 @@ static void check_text(struct world *w, const struct settings_output *out)
 	     l = leaf_after(before, l)) {
 		struct jval *now = same_path(w, after, l);
 
-		if (hit_of(w, l)->cls == POLICY_PROTECTED &&
+		if (hit_of(w, l).cls == POLICY_PROTECTED &&
 		    !(now && slice_eq(now->text, l->text)))
 			broken(w, "protected isolation", path_str(w, l));
 		if (now && now->type != JVAL_OBJECT && jval_equal(w->g.a, now, l) &&
@@ -167,7 +173,7 @@ static void check_text(struct world *w, const struct settings_output *out)
 			broken(w, "lexemes stay", path_str(w, l));
 	}
 	overrides_for_each (l, &out->overrides)
-		if (hit_of(w, l)->cls == POLICY_PROTECTED)
+		if (hit_of(w, l).cls == POLICY_PROTECTED)
 			broken(w, "protected isolation", path_str(w, l));
 }
 
@@ -276,7 +282,8 @@ static void check_dormant(struct world *w, const struct settings_output *out)
 	struct settings_output gone, back;
 
 	/* what the user broke is kept in the file only: it is not put together again */
-	for (struct shape_finding *f = shape_check_document(w->g.a, out->merged); f; f = f->next)
+	for (struct shape_finding *f = shape_check_document(w->g.a, out->merged); f;
+	     f = f->next)
 		if (f->verdict == SHAPE_REJECT)
 			return;
 	servers = jval_get_str(w->g.a, less, "context_servers");
@@ -382,6 +389,7 @@ static size_t one_world(uint64_t seed)
 	unsigned n;
 
 	policy_builtin(&a, &w.policy);
+	w.walk = policy_walk_new(&a, &w.policy);
 	w.use_base0 = gen_chance(&w.g, 80);
 	w.policy.disable_on_delete = gen_chance(&w.g, 20);
 	w.base = gen_base(&w.g);
@@ -415,6 +423,9 @@ static void all_properties_hold(void **state)
 	int64_t n = 0;
 
 	(void)state;
+	/* keep freed memory: a world is as large as the one before */
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	random_bytes(&seed, sizeof(seed));
 	seed = (uint64_t)env_number("ZEDBUS_SEED", (int64_t)(seed >> 16));
 	printf("seed %llu\n", (unsigned long long)seed);
