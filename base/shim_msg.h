@@ -62,7 +62,9 @@ struct shim_spawn {
 	uint32_t drop; /* 1: become uid, gid and groups; 0: stay who the runner is */
 	uint32_t uid, gid;
 	uint32_t n_groups, n_cgroups, n_argv, n_env;
-	uint32_t output; /* 1: send OUTPUT frames too */
+	uint32_t output;      /* 1: send OUTPUT frames too */
+	uint32_t into_cgroup; /* 1: the first cgroup is of version 2: born into it, which
+				 costs nothing; moving costs milliseconds */
 };
 
 struct shim_signal {

@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -84,12 +85,15 @@ void shim_launch_free(struct shim_launch *l)
 	free(l->env);
 }
 
-/* ---- the child: shares the shim's memory until exec (vfork), so system calls only */
+/* ---- the child, until exec: system calls only, for it may share the shim's memory
+ * (vfork) */
 
+/* In memory that both see, whichever way the child was made. */
 struct launch_child {
 	const struct shim_launch *l;
+	bool in_cgroup; /* born into the first of them */
 	volatile int error;
-	const char *volatile stage;
+	const char *volatile stage; /* a literal: the same address on both sides */
 };
 
 static void launch_fail(struct launch_child *c, const char *stage)
@@ -166,7 +170,7 @@ static void launch_child(struct launch_child *c)
 	launch_signals();
 	if (setsid() < 0)
 		launch_fail(c, "setsid");
-	for (char **g = l->cgroups; *g; g++) {
+	for (char **g = l->cgroups + (c->in_cgroup && *l->cgroups); *g; g++) {
 		if (!launch_write(*g, "0"))
 			launch_fail(c, "cgroup");
 	}
@@ -194,20 +198,73 @@ static pid_t __attribute__((noinline)) launch_vfork(struct launch_child *c)
 	return pid;
 }
 
+/* The folder of the first cgroup, whose path ends in /cgroup.procs; -1 if it is not to be
+ * used so. */
+static int launch_open_cgroup(const struct shim_launch *l)
+{
+	const char *path = l->cgroups[0], *end = path ? strrchr(path, '/') : NULL;
+	char dir[4096];
+
+	if (!l->h.into_cgroup || !end || (size_t)(end - path) >= sizeof dir)
+		return -1;
+	memcpy(dir, path, (size_t)(end - path));
+	dir[end - path] = '\0';
+	return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A copy of this small process, born into the cgroup; the parent waits until it execs or
+ * ends. -1: not possible here. */
+static pid_t launch_clone(struct launch_child *c, int cgroup_fd)
+{
+	struct clone_args args = {.flags = CLONE_VFORK | CLONE_INTO_CGROUP,
+	    .exit_signal = SIGCHLD,
+	    .cgroup = (unsigned)cgroup_fd};
+	pid_t pid;
+
+	c->in_cgroup = true;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	if (pid == 0) {
+		launch_child(c);
+		_exit(127);
+	}
+	c->in_cgroup = pid > 0;
+	return pid;
+}
+
+static pid_t launch_start(struct launch_child *c, const struct shim_launch *l)
+{
+	int cgroup_fd = launch_open_cgroup(l);
+	pid_t pid = -1;
+
+	if (cgroup_fd >= 0) {
+		pid = launch_clone(c, cgroup_fd);
+		close(cgroup_fd);
+	}
+	/* An older kernel, or one that forbids it: move there instead. */
+	return pid < 0 ? launch_vfork(c) : pid;
+}
+
 int shim_launch_run(const struct shim_launch *l, pid_t *pid_out, const char **stage_out)
 {
-	struct launch_child c = {.l = l, .stage = "vfork"};
-	pid_t pid = launch_vfork(&c);
-	int error = errno;
+	struct launch_child *c = mmap(
+	    NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int error;
+	pid_t pid;
 
-	*stage_out = c.stage;
-	if (pid < 0)
-		return error;
-	if (c.error) {
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		return c.error;
+	*stage_out = "memory";
+	if (c == MAP_FAILED)
+		return errno;
+	c->l = l;
+	c->stage = "fork";
+	pid = launch_start(c, l);
+	error = pid < 0 ? errno : c->error;
+	*stage_out = c->stage;
+	(void)munmap(c, sizeof *c);
+	if (pid < 0 || !error) {
+		*pid_out = pid;
+		return pid < 0 ? error : 0;
 	}
-	*pid_out = pid;
-	return 0;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return error;
 }

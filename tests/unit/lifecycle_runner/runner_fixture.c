@@ -303,6 +303,7 @@ static void rf_put_assignment(
 	assert_true(id_parse(slice_of(instance), &a->instance_id));
 	a->generation = 1;
 	wire_assignment_encode(a, &value);
+	f->put_us = clock_mono_us();
 	rf_put(f, BUCKET_lifecycle_assignment, key.s, &value);
 	assert_int_equal(bus_fixture_publish(&f->store.bus, bell.s, instance), 0);
 }

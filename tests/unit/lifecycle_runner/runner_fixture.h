@@ -32,6 +32,7 @@ struct runner_fixture {
 	struct runner_info info; /* the last record of the runner */
 	size_t n_info;
 	uint64_t fence; /* of the last placement of all */
+	int64_t put_us; /* monotonic, when the last assignment was put */
 	bool poke;      /* something was seen */
 	void (*cleanup)(struct runner_fixture
 		*f); /* before the loop is closed, also after a failure */
