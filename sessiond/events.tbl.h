@@ -24,4 +24,4 @@ EVENT(thread_missing, WARN,
     "Zed does not know the session's thread any more: the next prompt begins a new one.")
 EVENT(settings_not_forgotten, WARN,
     "What is stored of a deleted session's settings could not be removed.")
-EVENT(settings_not_told, WARN, "An instance could not be told of a decision about what it holds back; it looks when it next connects.")
+EVENT(settings_not_told, WARN, "Instances could not be told of a change or decision; they look when they next connect or poll.")

@@ -2,6 +2,9 @@
  * every replica's subscribers of a new revision. */
 #include "sessiond/gateway/settings.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/must.h"
 #include "proto/subjects.h"
 #include "sessiond/events.h"
@@ -43,22 +46,71 @@ static void tell_app(
 	}
 }
 
-/* session.v1.feed.settings.<ses|app>.<id> */
-static void settings_on_feed(void *data, const struct bus_msg *m)
+/* ....<ses|app>.<id>: tell whom it concerns. */
+static void tell(struct settings *s, const char *subject, struct slice record)
 {
-	struct settings *s = data;
 	struct slice tokens[SUBJECT_TOKENS_MAX];
 	struct settings_head h;
 	struct id id;
 
-	if (subject_split(m->subject, tokens, SUBJECT_TOKENS_MAX) != 6 ||
-	    !id_parse(tokens[5], &id) || !settings_head_parse(m->data, 0, &h))
+	if (subject_split(subject, tokens, SUBJECT_TOKENS_MAX) != 6 ||
+	    !id_parse(tokens[5], &id) || !settings_head_parse(record, 0, &h))
 		return;
 	if (slice_is(tokens[4], "ses"))
 		tell_session(s, &id, &h);
 	else
 		tell_app(s, &id, &h);
 	settings_head_free(&h);
+}
+
+static void settings_on_feed(void *data, const struct bus_msg *m)
+{
+	struct settings *s = data;
+	const char *seq = bus_msg_header(m, "Nats-Sequence");
+	uint64_t n = seq ? strtoull(seq, NULL, 10) : 0;
+
+	if (n > s->heard_seq)
+		s->heard_seq = n;
+	tell(s, m->subject, m->data);
+}
+
+/* Revisions made while the broker was out of reach from here. */
+static void catch_up_on_item(void *data, enum store_list_event ev,
+    const struct store_item *item, const struct store_result *r)
+{
+	struct settings *s = data;
+
+	if (ev == STORE_LIST_FAILED && r->code != -ECANCELED)
+		log_event(EV_settings_not_told, LF("detail", r->detail));
+	if (ev != STORE_LIST_ITEM || item->revision <= s->heard_seq)
+		return;
+	s->heard_seq = item->revision;
+	tell(s, item->subject, item->value);
+}
+
+static void catch_up_on_first(void *data, const struct store_result *r)
+{
+	struct settings *s = data;
+
+	if (r->code == 0 && r->revision > s->heard_seq)
+		s->heard_seq = r->revision;
+}
+
+static void settings_catch_up(struct settings *s)
+{
+	struct store_read newest = {.stream = STREAM_session_settings,
+	    .last_subject = SUBJ_session_settings_commits};
+	struct store_list since = {.stream = STREAM_session_settings,
+	    .filter = SUBJ_session_settings_commits,
+	    .all = true,
+	    .start_seq = s->heard_seq + 1,
+	    .cb = catch_up_on_item,
+	    .data = s};
+
+	if (s->ready && s->heard_seq)
+		store_list(s->g->store, &since);
+	else
+		store_read(s->g->store, &newest, catch_up_on_first, s);
 }
 
 /* ---- start ---- */
@@ -91,8 +143,10 @@ static void ensure_done(struct settings *s, const struct store_result *r)
 	store_cb *done = s->done;
 
 	s->done = NULL;
-	if (r->code == 0)
+	if (r->code == 0) {
+		settings_catch_up(s);
 		s->ready = true;
+	}
 	done(s->done_data, r);
 }
 

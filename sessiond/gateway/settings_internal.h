@@ -27,6 +27,7 @@ struct settings {
 	struct gateway *g;
 	bool ready;
 	struct seal_key key;
+	uint64_t heard_seq; /* newest revision that was told, in the stream */
 
 	/* settings_ensure under way */
 	store_cb *done;

@@ -1,9 +1,12 @@
 """Settings at the server: revisions, conditions, operations, history, rollback, what is held."""
+import contextlib
 import json
+import socket
 import threading
 
 import pytest
 
+import ws_raw
 from harness import Http, until
 
 API = "/api/v1/sessions/ses_s"
@@ -198,3 +201,70 @@ def test_who_may_what(bed):
     # a user's rollback moves the user's overrides alone
     assert who["alice"].post(API + "/zed-config/rollback", {"revision": 0}).status == 200
     assert who["alice"].get(API + "/zed-settings").json() == BASE
+
+
+class Cut:
+    """A TCP relay to @port that can be cut and mended."""
+
+    def __init__(self, port):
+        self.to, self.open, self.pairs = port, True, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                a, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.open:
+                a.close()
+                continue
+            b = socket.create_connection(("127.0.0.1", self.to))
+            self.pairs.append((a, b))
+            for x, y in ((a, b), (b, a)):
+                threading.Thread(target=self.pump, args=(x, y), daemon=True).start()
+
+    @staticmethod
+    def pump(x, y):
+        with contextlib.suppress(OSError):
+            while data := x.recv(65536):
+                y.sendall(data)
+        with contextlib.suppress(OSError):
+            y.shutdown(socket.SHUT_RDWR)
+
+    def cut(self):
+        self.open = False
+        for pair in self.pairs:
+            for s in pair:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.cut()
+        self.listener.close()
+
+
+def test_a_replica_tells_what_it_missed(bed):
+    """Cut off from the broker while another replica changes settings, then back: its subscribers are told."""
+    broker = bed.nats().start()
+    relay = Cut(broker.port)
+    near = bed.sessiond(name="near").start().wait_ready()
+    far = bed.sessiond(name="far", nats=f"nats://127.0.0.1:{relay.port}").start().wait_ready()
+    put(near.http, settings=BASE)
+    ws = ws_raw.connect(far.port, "/api/v1/ws/user?session_id=ses_s")
+    put(near.http, settings={**BASE, "a": 1})
+    while ws.json()["type"] != "config_changed":
+        pass
+    relay.cut()
+    until(lambda: not far.ready()[0], "the far replica notices")
+    put(near.http, settings={**BASE, "a": 2})
+    ops(near.http, set={"/b": 1})
+    relay.open = True
+    told = []
+    while {"config_changed", "user_settings_changed"} - set(told):
+        told.append(ws.json()["type"])
+    assert told.count("config_changed") == 1 and far.http.get(API + "/zed-config").json()["settings"]["a"] == 2
+    ws.close()
+    relay.close()
