@@ -224,6 +224,7 @@ void launch_frame(const struct launch *l, const struct workload *w, int task,
 	launch_add_string(&strings, path);
 	launch_add_string(&strings, w->workspace);
 	h.n_cgroups = (uint32_t)limits_group_entries(&w->group, entries);
+	h.output = task == SUP_MAIN;
 	h.into_cgroup = w->group.dirs[0] != NULL;
 	for (uint32_t i = 0; i < h.n_cgroups; i++) {
 		launch_add_string(&strings, entries[i]);

@@ -76,6 +76,8 @@ static void runner_leave(struct runner *r)
 	}
 	shim_children_abandon(&r->shims);
 	r->sessions = sessions_free(r->sessions);
+	if (r->service)
+		r->service = service_free(r->service);
 	if (r->agent)
 		agent_stop(r->agent);
 	fetch_close(r->fetch, runner_on_fetch_closed, r);
@@ -148,6 +150,18 @@ void runner_on_change(struct runner *r)
 
 /* ---- the daemon's parts */
 
+/* Found by `nats micro ls` and its like; it answers no requests of its own. */
+static int runner_make_service(struct runner *r, struct err *e)
+{
+	const struct service_conf conf = {.name = "zed-runner",
+	    .id = r->id.s,
+	    .version = ZEDBUS_VERSION,
+	    .description =
+		"Starts, supervises and stops the instances assigned to a host."};
+
+	return service_new(r->bus, &conf, &r->service, e);
+}
+
 static int runner_start(struct daemon *d, struct err *e)
 {
 	struct runner *r = calloc(1, sizeof *r);
@@ -172,6 +186,7 @@ static int runner_start(struct daemon *d, struct err *e)
 	    &(struct sessions_conf){r->session_url, r->conf->session_token_file});
 	code = runner_host_init(r, e);
 	code = code ? code : agent_new(r, &r->agent, e);
+	code = code ? code : runner_make_service(r, e);
 	if (code)
 		return code;
 	metric_set(M_runner_slots, r->conf->slots);

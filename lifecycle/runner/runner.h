@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/io/daemon.h"
+#include "base/io/service.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "lifecycle/core/assignment.h"
@@ -32,6 +33,7 @@ struct runner {
 	struct fetch *fetch;
 	struct sessions *sessions;
 	struct agent *agent;
+	struct service *service; /* $SRV discovery */
 	const struct runner_conf *conf;
 	struct id id, boot_id;
 	uint64_t epoch;

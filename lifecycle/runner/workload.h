@@ -32,6 +32,11 @@ enum {
 struct launch;
 struct prepare;
 
+/* One stream of the main program's output, as told on the bus. */
+struct workload_output {
+	uint64_t seq, n_dropped; /* messages; bytes dropped here */
+};
+
 /* A process of the instance, as the shell holds it. */
 struct workload_task {
 	struct workload *owner;
@@ -102,6 +107,9 @@ struct workload {
 	    *strays_timer; /* without a shim: looks whether anything is left */
 	int strays_signo;
 	bool strays_leftovers;
+
+	struct workload_output outputs[2]; /* out, err */
+	int64_t output_left, output_at_ms; /* bytes that may be told now */
 
 	/* starting */
 	struct prepare *prepare;
@@ -189,6 +197,9 @@ struct loop_timer *workload_new_strays_timer(struct workload *w);
 void workload_hold_directly(struct workload *w);
 /* "pid comm state" of what still lives. */
 void workload_describe_strays(struct workload *w, char *out, size_t n);
+
+/* workload_output.c: an OUTPUT frame */
+void workload_output(struct workload *w, const char *p, size_t n);
 
 /* workload_adopt.c */
 /* @boot_id: of the boot its state was written in. */

@@ -362,6 +362,8 @@ static void task_on_frame(void *data, enum shim_type type, const char *p, size_t
 		memcpy(&exited, p, sizeof exited);
 		if (exited.task < SUP_TASKS_MAX)
 			task_on_exited(w, &exited);
+	} else if (type == SHIM_OUTPUT) {
+		workload_output(w, p, n);
 	} else if (type == SHIM_EMPTY && n >= sizeof empty) {
 		memcpy(&empty, p, sizeof empty);
 		if (empty.leftovers_of == SHIM_SWEEP_ALL)

@@ -386,10 +386,13 @@ static void state_wipe_removes_the_home_and_keep_keeps_it(void **state)
 	assert_int_equal(access(file[0], F_OK), 0);
 }
 
-static void output_is_kept_in_the_instances_folder(void **state)
+static void output_is_kept_in_the_instances_folder_and_told_on_the_bus(void **state)
 {
 	struct runner_fixture *f = *state;
-	char path[200], *text;
+	char path[200], subject[200], *text;
+
+	bus_fixture_subscribe(&f->store.bus, "lifecycle.v1.log.>", NULL);
+	snprintf(subject, sizeof subject, "lifecycle.v1.log.%s.zi1.out.r1", rf_tenant);
 
 	snprintf(path, sizeof path, "%s/log/main.out", rf_instance_dir(f, "zi1"));
 	rf_profile(f, "talks", "\"--print\",\"hello there\"", "");
@@ -402,6 +405,10 @@ static void output_is_kept_in_the_instances_folder(void **state)
 	}
 	assert_string_equal(text, "hello there\n");
 	free(text);
+	assert_true(
+	    run_until_n(f->store.bus.loop, &f->store.bus.n_messages, 1, RF_LIMIT_MS));
+	assert_string_equal(f->store.bus.last_subject, subject);
+	assert_string_equal(f->store.bus.last_data, "hello there\n");
 	stop_and_check(f, "zi1");
 }
 
@@ -479,7 +486,7 @@ int main(void)
 	    RUNNER_TEST(the_hook_runs_before_the_signal),
 	    RUNNER_TEST(a_limit_of_processes_holds_or_is_said_to_be_missing),
 	    RUNNER_TEST(state_wipe_removes_the_home_and_keep_keeps_it),
-	    RUNNER_TEST(output_is_kept_in_the_instances_folder),
+	    RUNNER_TEST(output_is_kept_in_the_instances_folder_and_told_on_the_bus),
 	    RUNNER_TEST(each_instance_has_a_user_of_its_own_if_the_profile_says_so),
 	    RUNNER_TEST(wrong_flags_are_one_line_and_exit_2),
 	};
