@@ -139,15 +139,16 @@ static void desk_already(struct desk *d, struct job *j)
 	d->job = NULL;
 	if (!decided_answer(rec, d->c->cmd_stream_ms, j->seq, &d->verdict))
 		d->verdict = (struct verdict){0};
-	if (d->e->told < rec->event_no && !j->refused && j->cmd.verb == VERB_START) {
+	/* Whoever decided it may not have come to store its spec, and whoever settled the
+	 * record after that, events and all, had no spec to store. */
+	if (!j->refused && j->cmd.verb == VERB_START) {
 		h = wire_spec_hash(&j->cmd.spec);
 		if (strcmp(h.hex, rec->spec_hash.hex) == 0 &&
 		    !state_is_terminal(rec->state))
-			desk_take_spec(
-			    d, j); /* whoever decided it may not have come to store it */
+			desk_take_spec(d, j);
 	}
 	d->n_holds++;
-	if (d->e->told < rec->event_no)
+	if (d->spec || d->e->told < rec->event_no)
 		desk_settle_begin(d);
 	job_finish(d, j, &d->verdict);
 	d->n_holds--;
