@@ -162,10 +162,19 @@ static void answer_show_tool(struct answer *a, size_t i)
 	buf_adds(&en->shown, "x");
 }
 
+/* Blanks at the end wait for what follows them: most are trimmed later. */
+static struct slice answer_trimmed(struct slice text)
+{
+	while (text.n > 0 && strchr(" \n\t", text.p[text.n - 1]))
+		text.n--;
+	return text;
+}
+
 static void answer_show_text(struct answer *a, size_t i)
 {
 	struct answer_entry *en = &a->entries[i];
-	struct slice text = buf_slice(&en->text), shown = buf_slice(&en->shown);
+	struct slice text = answer_trimmed(buf_slice(&en->text));
+	struct slice shown = buf_slice(&en->shown);
 	struct slice tail;
 
 	if (slice_starts(shown, text))

@@ -111,6 +111,17 @@ static void what_was_printed_is_not_printed_again(void **state)
 	assert_string_equal(buf_cstr(&answer.entries[0].shown), "Hello!");
 }
 
+static void blanks_at_the_end_wait_for_what_follows(void **state)
+{
+	(void)state;
+	delta("1", 0, "One.\n\n", 6);
+	answer_show(&answer);
+	assert_string_equal(buf_cstr(&answer.entries[0].shown), "One.");
+	delta("1", 6, "Two.", 10);
+	answer_show(&answer);
+	assert_string_equal(buf_cstr(&answer.entries[0].shown), "One.\n\nTwo.");
+}
+
 static void damaged_deltas_do_no_harm(void **state)
 {
 	struct jsn *d = jsn_new_object();
@@ -138,6 +149,8 @@ int main(void)
 		a_snapshot_replaces_what_is_known, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		what_was_printed_is_not_printed_again, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		blanks_at_the_end_wait_for_what_follows, setup, teardown),
 	    cmocka_unit_test_setup_teardown(damaged_deltas_do_no_harm, setup, teardown),
 	};
 
