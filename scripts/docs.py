@@ -22,7 +22,8 @@ def printed(bin_dir, program, what):
 def page(bin_dir, title, what):
     parts = [HEAD, f"# {title}\n"]
     for program in DAEMONS:
-        parts.append(f"\n## {program}\n\n{printed(bin_dir, program, what)}")
+        heading = "" if what == "config" else f"## {program}\n\n"  # the settings bring theirs
+        parts.append(f"\n{heading}{printed(bin_dir, program, what)}")
     return "".join(parts)
 
 
