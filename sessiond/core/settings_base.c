@@ -4,24 +4,26 @@
 
 #include "base/must.h"
 
+/* Remove @v, and the objects that held nothing else. */
+static void remove_upwards(struct settings_step *s, struct jval *v)
+{
+	while (v && v->parent) {
+		struct jval *parent = v->parent;
+
+		jval_remove(s->a, parent, v);
+		v = parent->n == 0 && parent->parent ? parent : NULL;
+	}
+}
+
 static bool drop_retired(struct settings_step *s, const struct jval *leaf, void *data)
 {
 	struct jval *base = data;
 	size_t n;
 	const struct slice *path = policy_path(s->walk, &n);
-	struct jval *v;
 
 	(void)leaf;
-	if (!policy_here(s->walk)->retire)
-		return false;
-	v = json_pointer_get(s->a, base, path, n);
-	while (v && v->parent) {
-		struct jval *parent = v->parent;
-
-		jval_remove(s->a, parent, v);
-		/* objects that only held it go too, but not beyond what is retired */
-		v = parent->n == 0 && parent->parent ? parent : NULL;
-	}
+	if (policy_here(s->walk)->retire)
+		remove_upwards(s, json_pointer_get(s->a, base, path, n));
 	return false;
 }
 
@@ -70,7 +72,7 @@ static void quarantine(
 	if (good)
 		jval_replace(s->a, bad, good);
 	else
-		jval_remove(s->a, bad->parent, bad);
+		remove_upwards(s, bad);
 	settings_event_add(s, "base_invalid", f->path, "shape")->message = f->message;
 }
 

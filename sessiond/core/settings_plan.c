@@ -37,6 +37,7 @@ static void unhold_present(struct settings_step *s)
 static void derive_overrides(struct settings_step *s)
 {
 	const struct jval *file = s->file, *last = s->last;
+	struct settings_event **mark = s->events_end;
 
 	s->u = overrides_new(s->a);
 	s->given = overrides_new(s->a);
@@ -48,8 +49,8 @@ static void derive_overrides(struct settings_step *s)
 	s->last = last;
 	s->file = file;
 	/* what came of it is no news of this step */
-	s->events = NULL;
-	s->events_end = &s->events;
+	*mark = NULL;
+	s->events_end = mark;
 }
 
 static void decide(struct settings_step *s, const struct overrides *given)

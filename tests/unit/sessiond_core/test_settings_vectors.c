@@ -274,9 +274,9 @@ static void a17_owned_and_free_leaves_of_one_object(void **state)
 	sim_file_set(s, "/agent/default_model/model", "\"m2\"");
 	sim_file_set(s, "/agent/show_onboarding", "true");
 	sim_step(s);
-	assert_string_equal(
-	    sim_at(s, "/agent"), "{\"default_model\":{\"provider\":\"openai\",\"model\":"
-				 "\"m1\"},\"show_onboarding\":true}");
+	assert_string_equal(sim_at(s, "/agent"),
+	    "{\"default_model\":{\"provider\":\"openai\",\"model\":"
+	    "\"m1\"},\"show_onboarding\":true}");
 	assert_string_equal(
 	    sim_u(s), "{\"set\":{\"/agent/show_onboarding\":true},\"del\":[]}");
 }
@@ -337,9 +337,9 @@ static void a21_a_users_own_entry_is_set_leaf_by_leaf(void **state)
 
 	add_mine(s);
 	assert_false(s->out.changed);
-	assert_string_equal(
-	    sim_u(s), "{\"set\":{\"/context_servers/mine/command\":\"m\",\"/"
-		      "context_servers/mine/args\":[]},\"del\":[]}");
+	assert_string_equal(sim_u(s),
+	    "{\"set\":{\"/context_servers/mine/command\":\"m\",\"/"
+	    "context_servers/mine/args\":[]},\"del\":[]}");
 	sim_base_set(s, "/context_servers/team-x", NULL);
 	sim_step(s);
 	assert_string_equal(
@@ -396,9 +396,9 @@ static void a25_an_overridden_entry_the_base_drops_becomes_the_users(void **stat
 	assert_false(s->out.changed);
 	assert_string_equal(sim_at(s, "/context_servers/team-x"),
 	    "{\"command\":\"tx\",\"args\":[\"b\"]}");
-	assert_string_equal(
-	    sim_u(s), "{\"set\":{\"/context_servers/team-x/args\":[\"b\"],\"/"
-		      "context_servers/team-x/command\":\"tx\"},\"del\":[]}");
+	assert_string_equal(sim_u(s),
+	    "{\"set\":{\"/context_servers/team-x/args\":[\"b\"],\"/"
+	    "context_servers/team-x/command\":\"tx\"},\"del\":[]}");
 	idle(s);
 }
 
@@ -471,6 +471,66 @@ static void a30_keyed_arrays_merge_by_element(void **state)
 	sim_deinit(&s);
 }
 
+static void d08_a_bad_base_entry_keeps_its_last_good_value(void **state)
+{
+	struct sim *s = *state;
+
+	sim_base_set(s, "/context_servers/team-x/args", "null");
+	sim_base_set(s, "/context_servers/new", "{\"command\":\"c\"}");
+	sim_base_set(s, "/theme", "\"One Light\"");
+	sim_step(s);
+	assert_string_equal(sim_at(s, "/context_servers/team-x"),
+	    "{\"command\":\"tx\",\"args\":[\"a\"]}");
+	assert_string_equal(sim_at(s, "/context_servers/new"), "(absent)");
+	assert_string_equal(sim_at(s, "/theme"), "\"One Light\"");
+	assert_int_equal(sim_events(s, "base_invalid", NULL), 2);
+	assert_string_equal(sim_u(s), NONE);
+	idle(s);
+}
+
+static void a_map_of_bad_entries_alone_is_not_written(void **state)
+{
+	struct sim *s = *state;
+
+	sim_base_set(s, "/lsp", "{\"x\":5}");
+	sim_step(s);
+	assert_string_equal(sim_at(s, "/lsp"), "(absent)");
+	idle(s);
+}
+
+static void a_wiped_file_is_held_and_can_be_confirmed_or_undone(void **state)
+{
+	struct sim *s = *state;
+
+	sim_file_set(s, "/vim_mode", "true");
+	sim_step(s);
+	sim_file(s, "{}");
+	sim_step(s);
+	/* reserved and owned entries are back, the rest is missing but not deleted */
+	assert_string_not_equal(sim_at(s, "/context_servers/helix-rag"), "(absent)");
+	assert_string_equal(sim_at(s, "/theme"), "(absent)");
+	assert_string_equal(sim_u(s), "{\"set\":{\"/vim_mode\":true},\"del\":[]}");
+	assert_true(sim_events(s, "held", NULL) > 3);
+	idle(s);
+	settings_confirm(&s->a, &s->u, &s->held, s->base);
+	s->held = overrides_new(&s->a);
+	idle(s);
+	assert_non_null(strstr(sim_u(s), "\"/agent/show_onboarding\""));
+	assert_null(strstr(sim_u(s), "vim_mode"));
+}
+
+static void what_is_held_comes_back_when_it_is_undone(void **state)
+{
+	struct sim *s = *state;
+
+	sim_file(s, "{}");
+	sim_step(s);
+	s->held = overrides_new(&s->a);
+	sim_step(s);
+	assert_string_equal(sim_at(s, "/theme"), "\"Ayu Dark\"");
+	assert_string_equal(sim_u(s), NONE);
+}
+
 #define CASE(name)                                                                       \
 	cmocka_unit_test_setup_teardown(name, setup, teardown),                          \
 	    cmocka_unit_test_setup_teardown(name, setup_no_base0, teardown)
@@ -506,6 +566,10 @@ int main(void)
 	    CASE(a26_a27_an_override_sleeps_while_its_base_is_away),
 	    CASE(a28_deleting_all_servers_restores_the_reserved_ones),
 	    CASE(a29_arrays_are_one_value),
+	    CASE(d08_a_bad_base_entry_keeps_its_last_good_value),
+	    CASE(a_map_of_bad_entries_alone_is_not_written),
+	    CASE(a_wiped_file_is_held_and_can_be_confirmed_or_undone),
+	    CASE(what_is_held_comes_back_when_it_is_undone),
 	    cmocka_unit_test(a30_keyed_arrays_merge_by_element),
 	};
 
