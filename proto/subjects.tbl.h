@@ -22,7 +22,6 @@ SUBJECT(evt, lifecycle, "lifecycle.v1.evt.%s.%s.%s", STREAM, "An event: tenant, 
 SUBJECT(evt_of, lifecycle, "lifecycle.v1.evt.%s.%s.*", STREAM, "All events of an instance: tenant, instance.")
 SUBJECT(api, lifecycle, "lifecycle.v1.api.>", REQUEST, "Verbs with an answer: lifecycle.v1.api.<verb>[.<tenant>].")
 SUBJECT(evt_tenant, lifecycle, "lifecycle.v1.evt.%s.>", STREAM, "All events of a tenant.")
-SUBJECT(evt_instance, lifecycle, "lifecycle.v1.evt.%s.%s.*", STREAM, "All events of an instance: tenant, instance.")
 SUBJECT(api_call, lifecycle, "lifecycle.v1.api.%s.%s", REQUEST, "One verb asked: verb, tenant.")
 SUBJECT(hb, lifecycle, "lifecycle.v1.hb.%s", CORE, "A runner's heartbeat, every 2 s.")
 SUBJECT(hb_all, lifecycle, "lifecycle.v1.hb.*", CORE, "All heartbeats.")

@@ -238,7 +238,7 @@ int cmd_events(struct ctl *c, const struct args *a)
 		return ctl_fail(CTL_USAGE, "%s: not an instance id", id);
 	if (tail > EVENTS_TAIL_MAX)
 		return ctl_fail(CTL_USAGE, "--tail: at most %d", EVENTS_TAIL_MAX);
-	filter = id ? SUBJECT_OF(evt_instance, c->tenant.s, id)
+	filter = id ? SUBJECT_OF(evt_of, c->tenant.s, id)
 		    : SUBJECT_OF(evt_tenant, c->tenant.s);
 	exit_code = ctl_connect(c);
 	if (exit_code != CTL_DONE)

@@ -111,7 +111,7 @@ static int instance_follow(struct ctl *c, const char *id)
 
 	if (exit_code != CTL_DONE || !c->is_tty || !args_has(c->args, "wait"))
 		return exit_code;
-	if (bus_subscribe(c->bus, SUBJECT_OF(evt_instance, c->tenant.s, id).s, NULL,
+	if (bus_subscribe(c->bus, SUBJECT_OF(evt_of, c->tenant.s, id).s, NULL,
 		instance_on_event, c, &e) != 0)
 		return ctl_fail(CTL_REFUSED, "%s", e.text);
 	return CTL_DONE;
@@ -454,7 +454,7 @@ int cmd_get(struct ctl *c, const struct args *a)
 	if (!id_token_valid(slice_of(a->operands[0])))
 		return get_show(c, a); /* says why not */
 	return watch_run(
-	    c, a, SUBJECT_OF(evt_instance, c->tenant.s, a->operands[0]).s, get_show);
+	    c, a, SUBJECT_OF(evt_of, c->tenant.s, a->operands[0]).s, get_show);
 }
 
 /* ---- runners */

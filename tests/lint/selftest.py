@@ -50,9 +50,6 @@ CASES = [
     ("style", {"base/a.c": "int a;"}, "no newline at the end"),
     ("style", {"base/a.c": "int a;\r\n"}, "ends in CR"),
     ("style", {"base/a.c": "/* TODO */\n"}, "but not what"),
-    ("style", {"docs/x.md": "see /work/main\n"}, "docs/x.md:1: speaks of"),
-    ("style", {"docs/x.md": "a helper session\n"}, "docs/x.md:1: speaks of"),
-    ("style", {"docs/x.md": "fixes issue #2\n"}, "docs/x.md:1: speaks of"),
     ("headers", {}, None),
     ("headers", {"base/a.h": "#pragma once\nint a(int64_t i);\n"}, "base/a.h:1: does not compile alone"),
 ]
