@@ -111,6 +111,10 @@ static int check_number(const ProtobufCFieldDescriptor *f, uint64_t v, struct er
 		if (s < INT32_MIN || s > INT32_MAX)
 			return err_set(e, ERROR_INVALID, "%s: out of range", f->name);
 		return 0;
+	case PROTOBUF_C_TYPE_UINT64: /* the JSON side, and sequences, are signed */
+		if (s < 0)
+			return err_set(e, ERROR_INVALID, "%s: out of range", f->name);
+		return 0;
 	default:
 		return 0;
 	}

@@ -314,6 +314,15 @@ int codec_json_decode(const struct ProtobufCMessageDescriptor *d, struct slice t
 
 /* --- encoding --- */
 
+/* A number, or its digits as a string where a reader of doubles would round it. */
+static void encode_wide(int64_t v, struct buf *out)
+{
+	const int64_t exact = (INT64_C(1) << 53) - 1;
+	const char *quote = v > exact || v < -exact ? "\"" : "";
+
+	buf_addf(out, "%s%" PRId64 "%s", quote, v, quote);
+}
+
 static void encode_value(
     const ProtobufCFieldDescriptor *f, const void *p, struct buf *out)
 {
@@ -328,10 +337,8 @@ static void encode_value(
 		buf_addf(out, "%" PRIu32, *(const uint32_t *)p);
 		break;
 	case PROTOBUF_C_TYPE_INT64:
-		buf_addf(out, "%" PRId64, *(const int64_t *)p);
-		break;
-	case PROTOBUF_C_TYPE_UINT64:
-		buf_addf(out, "%" PRIu64, *(const uint64_t *)p);
+	case PROTOBUF_C_TYPE_UINT64: /* never over INT64_MAX: decoders refuse it */
+		encode_wide(*(const int64_t *)p, out);
 		break;
 	case PROTOBUF_C_TYPE_DOUBLE:
 		buf_addf(out, "%.17g", *(const double *)p);
