@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/jsn.h"
 #include "base/utf8.h"
 
@@ -45,17 +46,6 @@ static void scan_space(struct scan *s)
 		s->i++;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The code unit of a \uXXXX that starts at @p, or -1. */
 static int32_t unicode_escape(const char *p, size_t n)
 {
@@ -64,7 +54,7 @@ static int32_t unicode_escape(const char *p, size_t n)
 	if (n < 6 || p[0] != '\\' || p[1] != 'u')
 		return -1;
 	for (size_t i = 2; i < 6; i++) {
-		int digit = hex_digit(p[i]);
+		int digit = hex_value(p[i]);
 
 		if (digit < 0)
 			return -1;

@@ -32,18 +32,39 @@ void wheel_cancel(struct wheel *w, struct wheel_timer *t)
 	w->n_armed--;
 }
 
-void wheel_arm(struct wheel *w, struct wheel_timer *t, int64_t delay_ms)
+void wheel_arm_from(
+    struct wheel *w, struct wheel_timer *t, int64_t now_ms, int64_t delay_ms)
 {
 	wheel_cancel(w, t);
+	now_ms = now_ms > w->now_ms ? wheel_floor(w, now_ms) : w->now_ms;
 	if (delay_ms < 0)
 		delay_ms = 0;
 	if (delay_ms > INT64_MAX / 4)
 		delay_ms = INT64_MAX / 4;
 	/* The true time may be almost a tick after now_ms, hence one tick more; then up
 	 * to a whole tick. */
-	t->due_ms = wheel_floor(w, w->now_ms + delay_ms + 2 * w->tick_ms - 1);
+	t->due_ms = wheel_floor(w, now_ms + delay_ms + 2 * w->tick_ms - 1);
 	list_push(wheel_slot(w, t->due_ms), &t->link);
 	w->n_armed++;
+}
+
+void wheel_arm(struct wheel *w, struct wheel_timer *t, int64_t delay_ms)
+{
+	wheel_arm_from(w, t, w->now_ms, delay_ms);
+}
+
+int64_t wheel_next_ms(const struct wheel *w, int64_t now_ms)
+{
+	int64_t due_ms = w->now_ms;
+
+	if (w->n_armed == 0)
+		return -1;
+	for (size_t i = 0; i < WHEEL_SLOTS; i++) {
+		due_ms += w->tick_ms;
+		if (w->slots[(due_ms / w->tick_ms) % WHEEL_SLOTS].n > 0)
+			break;
+	}
+	return due_ms > now_ms ? due_ms - now_ms : 0;
 }
 
 /* Callbacks change the list under our hands: go by its head and by a count, never by a

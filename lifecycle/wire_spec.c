@@ -1,6 +1,4 @@
 /* Specs and commands: what is asked for. */
-#include <openssl/evp.h>
-
 #include "lifecycle/wire.h"
 #include "lifecycle/wire_private.h"
 #include "proto/lifecycle.pb-c.h"
@@ -133,16 +131,13 @@ struct hash wire_spec_hash(const struct spec *s)
 {
 	AUTO(buf_deinit) struct buf packed = BUF_NULL(CODEC_BYTES_MAX);
 	struct lent_start l;
-	unsigned char digest[32];
-	struct hash h = {{0}};
+	struct hash h;
 
 	lend_start(&l, s);
 	codec_encode(&l.m.base, CODEC_PROTOBUF, &packed);
 	return_start(&l);
 	must(buf_check(&packed) == 0); /* a spec comes from a message of that size */
-	must(EVP_Digest(packed.data, packed.n, digest, NULL, EVP_sha256(), NULL) == 1);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(h.hex + 2 * i, 3, "%02x", digest[i]);
+	digest_hex(buf_slice(&packed), h.hex);
 	return h;
 }
 

@@ -50,6 +50,7 @@ SUBJECT(session_transcript_all, session, "session.v1.transcript.>", STREAM, "All
 SUBJECT(session_settings_commit, session, "session.v1.settings.commit.%s.%s", STREAM, "Revisions of settings: ses or app, its id. A message names the documents in force from then on.")
 SUBJECT(session_settings_commits, session, "session.v1.settings.commit.>", STREAM, "All revisions of all settings.")
 SUBJECT(session_settings_blob, session, "session.v1.settings.blob.%s.%s", STREAM, "Documents of settings, sealed: ses or app, its id.")
+SUBJECT(session_settings_op, session, "session.v1.settings.%s.%s.%s", STREAM, "An operation with an op_id, and what is answered to it: op_ and a hash of the id, ses, session.")
 SUBJECT(session_settings_of, session, "session.v1.settings.*.%s.%s", STREAM, "All that is stored of settings of one session or app.")
 SUBJECT(session_settings_all, session, "session.v1.settings.>", STREAM, "All settings.")
 SUBJECT(session_settings_told, session, "session.v1.feed.settings.%s.%s", CORE, "Something about settings that is no revision: ses, session.")

@@ -197,9 +197,11 @@ print(json.dumps(document))
 EOF
 )
 control "save $edited" | grep -q '"ok":true' || fail "the simulated Zed could not save"
-overridden() { [ "$(zedctl settings get "$session" /vim_mode --user -o json)" = true ]; }
+overridden() { [ "$(zedctl settings get "$session" /vim_mode -o json)" = true ]; }
 until_true 10 "the override is at the server" overridden
 zedctl settings merged "$session" | sed 's/^/   /'
+zedctl settings diff "$session" | sed 's/^/   /'
+zedctl settings history "$session" | sed 's/^/   /'
 [ "$(zedctl settings merged "$session" /vim_mode -o json)" = true ] || fail "the merged view lacks the override"
 [ "$(zedctl settings merged "$session" /buffer_font_size -o json)" = 17 ] || fail "the merged view lacks the base"
 seen "the override is at the server, and the merged view shows both"

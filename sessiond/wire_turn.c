@@ -76,6 +76,7 @@ static struct turn *turn_take(const Session__V1__Turn *m, struct err *e)
 	t->inferred = m->inferred;
 	t->created_unix_ms = m->created_unix_ms;
 	t->completed_unix_ms = m->completed_unix_ms;
+	t->end_stored = turn_state_terminal(t->state);
 	return t;
 }
 

@@ -18,6 +18,13 @@ const struct flag flags[] = {
 #undef CONF
 const size_t n_flags = ARRAY_LEN(flags);
 
+#define NOTE(v, t) {#v, t},
+const struct note notes[] = {
+#include "zedctl/cmds.tbl.h"
+};
+#undef NOTE
+const size_t n_notes = ARRAY_LEN(notes);
+
 #define VERB(vid, w, ops, lo, hi, s) {#vid, w, ops, lo, hi, s, cmd_##vid},
 const struct verb verbs[] = {
 #include "zedctl/cmds.tbl.h"

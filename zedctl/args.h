@@ -27,6 +27,12 @@ struct flag {
 	const char *sentence;
 };
 
+/* More about a verb than its sentence, for its --help. */
+struct note {
+	const char *verb; /* id */
+	const char *text;
+};
+
 struct verb {
 	const char *id;
 	const char *words; /* "session new" */
@@ -40,9 +46,11 @@ extern const struct verb verbs[];
 extern const size_t n_verbs;
 extern const struct flag flags[];
 extern const size_t n_flags;
+extern const struct note notes[];
+extern const size_t n_notes;
 
 enum {
-	ARGS_OPERANDS_MAX = 4,
+	ARGS_OPERANDS_MAX = 129, /* a session and 64 pairs */
 	ARGS_GIVEN_MAX = 256,
 };
 

@@ -1,231 +1,319 @@
-/* Settings of a session: the base Helix manages, the user's overrides, both merged.
- * Values pass through as text. */
+/* Settings of a session as they are: the user's overrides, the base Helix manages, both
+ * merged, why a value is what it is, and what is held back. Values pass through as text. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "zedctl/cmds.h"
+#include "zedctl/given.h"
 #include "zedctl/render.h"
+#include "zedctl/settings.h"
 #include "zedctl/span.h"
-#include "zedctl/web.h"
+#include "zedctl/watch.h"
 
 enum {
-	SETTINGS_PATH_MAX_BYTES = 4096,
-	SETTINGS_MAX_BYTES = 4 << 20,
-	SETTINGS_TRIES = 5,
+	SETTINGS_COLUMNS = 60, /* of a value in a table; -o wide: all */
+	SETTINGS_LINE_MAX_BYTES = 64 << 10,
 };
 
-/* ---- reading */
+/* ---- get */
 
-static int settings_fetch(
-    struct ctl *c, const char *session, const char *tail, struct web_answer *answer)
+static void overrides_row(const struct ctl *c, struct table *t, struct slice key,
+    const char *mark, struct slice value)
 {
-	struct buf path = BUF_NULL(SETTINGS_PATH_MAX_BYTES);
-	struct web_request r = {.method = "GET"};
-	int exit_code;
+	struct buf text = BUF_NULL(SETTINGS_LINE_MAX_BYTES);
 
-	r.path = web_session_path(&path, session, tail);
-	exit_code = web_call(c, &r, answer);
-	if (exit_code == CTL_DONE && !answer->json)
-		exit_code = ctl_fail(CTL_REFUSED, "sessiond's answer is not JSON");
-	buf_deinit(&path);
-	return exit_code;
+	span_string(key, &text);
+	table_add(t, buf_cstr(&text));
+	buf_reset(&text);
+	if (!mark)
+		render_value(value, c->output == CTL_WIDE ? 0 : SETTINGS_COLUMNS, &text);
+	table_add(t, mark ? mark : buf_cstr(&text));
+	buf_deinit(&text);
 }
 
-/* The value at @pointer of @document, or all of it, laid out on a terminal. */
-static int settings_print(const struct ctl *c, struct slice document, const char *pointer)
+static void overrides_print(const struct ctl *c, struct slice answer)
 {
-	struct slice v = span_find(document, pointer ? pointer : "");
+	struct slice key, value;
+	struct table t;
+	size_t at = 0;
 
-	if (!v.p)
-		return ctl_fail(CTL_REFUSED, "%s is not set", pointer ? pointer : "it");
-	if (c->output != CTL_JSON)
-		render_json(v);
+	table_init(&t, "PATH OVERRIDE");
+	while (span_each(span_find(answer, "/set"), &at, &key, &value))
+		overrides_row(c, &t, key, NULL, value);
+	at = 0;
+	while (span_each(span_find(answer, "/del"), &at, &key, &value))
+		overrides_row(c, &t, value, "(deleted)", SLICE_NULL);
+	table_print(&t, c->is_tty);
+}
+
+/* The user deleted what is at @pointer, or something above it. */
+static bool overrides_delete(const struct jsn *answer, const char *pointer)
+{
+	jsn_for_each (d, jsn_get(answer, "del")) {
+		if (jsn_string(d) && given_is_below(pointer, jsn_string(d)))
+			return true;
+	}
+	return false;
+}
+
+static int overrides_show(
+    const struct ctl *c, const struct web_answer *answer, const char *pointer)
+{
+	struct slice all = buf_slice(&answer->body);
+	struct slice value = span_find(span_find(all, "/overrides"), pointer);
+
+	if (!*pointer && c->output == CTL_JSON)
+		settings_print(c, all);
+	else if (!*pointer)
+		overrides_print(c, all);
+	else if (value.p)
+		settings_print(c, value);
+	else if (overrides_delete(answer->json, pointer))
+		return ctl_fail(CTL_REFUSED, "%s is deleted by an override", pointer);
 	else
-		printf(SLICE_FMT "\n", SLICE_ARG(v));
+		return ctl_fail(CTL_REFUSED, "%s has no override", pointer);
 	return CTL_DONE;
+}
+
+static int base_show(
+    const struct ctl *c, const struct web_answer *answer, const char *pointer)
+{
+	struct slice all = buf_slice(&answer->body);
+	struct slice value = span_find(span_find(all, "/settings"), pointer);
+
+	if (!*pointer && c->output == CTL_JSON)
+		settings_print(c, all);
+	else if (value.p)
+		settings_print(c, value);
+	else
+		return ctl_fail(CTL_REFUSED, "%s is not set in the base", pointer);
+	return CTL_DONE;
+}
+
+static int get_show(struct ctl *c, const struct args *a)
+{
+	bool base = args_has(a, "base");
+	struct web_answer answer = WEB_ANSWER_NULL;
+	const char *pointer;
+	int exit_code = settings_pointer(a, 1, &pointer);
+
+	if (exit_code == CTL_DONE)
+		exit_code = settings_fetch_known(c, a->operands[0],
+		    base ? "/zed-config" : "/zed-config/user", &answer);
+	if (exit_code == CTL_DONE)
+		exit_code = (base ? base_show : overrides_show)(c, &answer, pointer);
+	web_answer_deinit(&answer);
+	return exit_code;
 }
 
 int cmd_settings_get(struct ctl *c, const struct args *a)
 {
-	bool user = args_has(a, "user");
-	const char *pointer = a->n_operands > 1 ? a->operands[1] : NULL;
-	struct web_answer answer = WEB_ANSWER_NULL;
-	int exit_code = settings_fetch(
-	    c, a->operands[0], user ? "/zed-config/user" : "/zed-config", &answer);
+	return watch_session(c, a, a->operands[0], get_show);
+}
 
-	if (exit_code == CTL_DONE && c->output == CTL_JSON && !pointer)
-		exit_code = settings_print(c, buf_slice(&answer.body), NULL);
-	else if (exit_code == CTL_DONE)
-		exit_code = settings_print(c,
-		    span_find(buf_slice(&answer.body), user ? "/overrides" : "/settings"),
-		    pointer);
+/* ---- merged */
+
+static int merged_show(struct ctl *c, const struct args *a)
+{
+	struct web_answer answer = WEB_ANSWER_NULL;
+	struct slice value;
+	const char *pointer;
+	int exit_code = settings_pointer(a, 1, &pointer);
+
+	if (exit_code == CTL_DONE)
+		exit_code = settings_fetch(c, a->operands[0], "/zed-settings", &answer);
+	if (exit_code == CTL_DONE) {
+		value = span_find(buf_slice(&answer.body), pointer);
+		if (value.p)
+			settings_print(c, value);
+		else
+			exit_code = ctl_fail(CTL_REFUSED, "%s is not set", pointer);
+	}
 	web_answer_deinit(&answer);
 	return exit_code;
 }
 
 int cmd_settings_merged(struct ctl *c, const struct args *a)
 {
-	struct web_answer answer = WEB_ANSWER_NULL;
-	int exit_code = settings_fetch(c, a->operands[0], "/zed-settings", &answer);
+	return watch_session(c, a, a->operands[0], merged_show);
+}
+
+/* ---- explain */
+
+static const char *explain_rule(const char *rule)
+{
+	static const struct {
+		const char *rule, *sentence;
+	} known[] = {
+	    {"protected",
+		"each instance keeps its own; it is neither read from the file nor "
+		"written to it"},
+	    {"helix-owned", "Helix's value stands; a change in the file is reverted"},
+	    {"no-delete",
+		"fields can be overridden, but the entry comes back when deleted"},
+	    {"default-once", "Helix gives it once; from then on it is the user's"},
+	    {"user-wins", "the user's value stands; without one, Helix's"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known) && rule; i++) {
+		if (strcmp(known[i].rule, rule) == 0)
+			return known[i].sentence;
+	}
+	return "";
+}
+
+static void explain_add_source(
+    const struct jsn *x, const char *side, bool deleted, struct buf *out)
+{
+	if (strcmp(side, "default") == 0) {
+		buf_adds(out, "  Neither base nor overrides say anything: Zed's own default "
+			      "counts.\n");
+		return;
+	}
+	if (strcmp(side, "base") == 0)
+		buf_adds(out, "  From the base Helix manages: ");
+	else
+		buf_adds(out, deleted ? "  An override deletes it: " : "  An override: ");
+	settings_add_who(out, jsn_get_string(x, "actor"), jsn_get_int(x, "revision", 0),
+	    jsn_get_string(x, "at"));
+	buf_adds(out, ".\n");
+}
+
+static void explain_print(
+    const struct ctl *c, const struct web_answer *answer, const char *path, bool deleted)
+{
+	const char *side = jsn_get_string(answer->json, "side"),
+		   *rule = jsn_get_string(answer->json, "rule");
+	size_t columns = c->output == CTL_WIDE ? 0 : SETTINGS_COLUMNS;
+	struct slice all = buf_slice(&answer->body);
+	struct slice shadowed = span_find(all, "/shadowed");
+	struct buf out = BUF_NULL(SETTINGS_MAX_BYTES), safe = BUF_NULL(SETTINGS_MAX_BYTES);
+
+	buf_adds(&out, *path ? path : "Everything");
+	if (deleted || (side && strcmp(side, "default") == 0)) {
+		buf_adds(&out, " is not set.\n");
+	} else {
+		buf_adds(&out, " is ");
+		render_value(span_find(all, "/value"), columns, &out);
+		buf_adds(&out, ".\n");
+	}
+	explain_add_source(answer->json, side ? side : "", deleted, &out);
+	if (shadowed.p) {
+		buf_adds(&out, "  It shadows the base's ");
+		render_value(shadowed, columns, &out);
+		buf_adds(&out, ".\n");
+	}
+	if (rule)
+		buf_addf(&out, "  Rule %s: %s.\n", rule, explain_rule(rule));
+	render_safe(buf_slice(&out), &safe);
+	fputs(buf_cstr(&safe), stdout);
+	buf_deinit(&out);
+	buf_deinit(&safe);
+}
+
+static int explain_show(struct ctl *c, const struct args *a)
+{
+	struct web_answer answer = WEB_ANSWER_NULL, user = WEB_ANSWER_NULL;
+	const char *pointer;
+	int exit_code = settings_pointer(a, 1, &pointer);
 
 	if (exit_code == CTL_DONE)
-		exit_code = settings_print(c, buf_slice(&answer.body),
-		    a->n_operands > 1 ? a->operands[1] : NULL);
+		exit_code = settings_fetch_query(c, a->operands[0], "/zed-settings",
+		    "explain", pointer, &answer);
+	/* null is what the user set, or what is left after deleting */
+	if (exit_code == CTL_DONE && c->output != CTL_JSON)
+		exit_code =
+		    settings_fetch(c, a->operands[0], "/zed-config/user", &user);
+	if (exit_code == CTL_DONE && c->output == CTL_JSON)
+		settings_print(c, buf_slice(&answer.body));
+	else if (exit_code == CTL_DONE)
+		explain_print(c, &answer, pointer,
+		    slice_is(span_find(buf_slice(&answer.body), "/value"), "null") &&
+			overrides_delete(user.json, pointer));
+	web_answer_deinit(&answer);
+	web_answer_deinit(&user);
+	return exit_code;
+}
+
+int cmd_settings_explain(struct ctl *c, const struct args *a)
+{
+	return watch_session(c, a, a->operands[0], explain_show);
+}
+
+/* ---- pending, resolve */
+
+static void pending_row(const struct ctl *c, struct table *t, const struct jsn *held)
+{
+	const struct jsn *paths = jsn_get(held, "paths");
+	const char *first = jsn_string(jsn_first(paths));
+	struct buf text = BUF_NULL(SETTINGS_LINE_MAX_BYTES);
+
+	table_add(t, jsn_get_string(held, "id"));
+	table_add(t, jsn_get_string(held, "kind"));
+	table_add(t, jsn_get_string(held, "since"));
+	table_add(t, jsn_get_string(held, "action"));
+	jsn_for_each (p, paths) {
+		if (c->output == CTL_WIDE && jsn_string(p))
+			buf_addf(&text, "%s%s", text.n ? " " : "", jsn_string(p));
+	}
+	if (c->output != CTL_WIDE && first)
+		buf_adds(&text, first);
+	if (c->output != CTL_WIDE && jsn_count(paths) > 1)
+		buf_addf(&text, " and %zu more", jsn_count(paths) - 1);
+	table_add(t, buf_cstr(&text));
+	if (c->output == CTL_WIDE)
+		table_add(t, jsn_get_string(held, "client"));
+	buf_deinit(&text);
+}
+
+static int pending_show(struct ctl *c, const struct args *a)
+{
+	struct web_answer answer = WEB_ANSWER_NULL;
+	struct table t;
+	int exit_code =
+	    settings_fetch(c, a->operands[0], "/zed-config/pending", &answer);
+
+	if (exit_code == CTL_DONE && c->output == CTL_JSON) {
+		settings_print(c, buf_slice(&answer.body));
+	} else if (exit_code == CTL_DONE) {
+		table_init(&t, c->output == CTL_WIDE ? "ID KIND SINCE DECIDED PATHS CLIENT"
+						     : "ID KIND SINCE DECIDED PATHS");
+		jsn_for_each (held, jsn_get(answer.json, "pending"))
+			pending_row(c, &t, held);
+		table_print(&t, c->is_tty);
+	}
 	web_answer_deinit(&answer);
 	return exit_code;
 }
 
-/* ---- the user's side */
-
-static int settings_say(const struct ctl *c, const struct web_answer *answer)
+int cmd_settings_pending(struct ctl *c, const struct args *a)
 {
-	const struct jsn *rejected = jsn_get(answer->json, "rejected");
-
-	if (c->output == CTL_JSON)
-		ctl_print_json(c, answer->json);
-	jsn_for_each (r, rejected) {
-		const char *path = jsn_get_string(r, "path"),
-			   *rule = jsn_get_string(r, "rule");
-
-		ctl_fail(0, "%s was not taken: %s", path ? path : "?", rule ? rule : "?");
-	}
-	jsn_for_each (r, jsn_get(answer->json, "invalid")) {
-		const char *path = jsn_get_string(r, "path"),
-			   *why = jsn_get_string(r, "message");
-
-		ctl_fail(0, "%s is stored, but Zed would reject it: %s",
-		    path ? path : "?", why ? why : "?");
-	}
-	if (jsn_count(rejected) > 0)
-		return CTL_REFUSED;
-	if (c->output != CTL_JSON)
-		printf(
-		    "revision %" PRId64 "\n", jsn_get_int(answer->json, "revision", 0));
-	return CTL_DONE;
+	return watch_session(c, a, a->operands[0], pending_show);
 }
 
-/* {"ops":{<kind>:...},"op_id":...}; @value n 0: the pointer goes into a list. */
-static int settings_post(struct ctl *c, const char *session, const char *kind,
-    const char *pointer, struct slice value)
+int cmd_settings_resolve(struct ctl *c, const struct args *a)
 {
+	const char *id = a->operands[1], *action = a->operands[2];
 	struct web_answer answer = WEB_ANSWER_NULL;
-	struct buf body = BUF_NULL(SETTINGS_MAX_BYTES),
-		   path = BUF_NULL(SETTINGS_PATH_MAX_BYTES);
-	struct web_request r = {.method = "POST"};
+	struct buf tail = BUF_NULL(SETTINGS_PATH_MAX_BYTES), body = BUF_NULL(256);
 	int exit_code;
 
-	buf_addf(&body, "{\"ops\":{\"%s\":%c", kind, value.n ? '{' : '[');
-	buf_add_json_string(&body, pointer, strlen(pointer));
-	if (value.n) {
-		buf_addc(&body, ':');
-		buf_add_slice(&body, value);
-	}
-	buf_addf(&body, "%c},\"op_id\":\"%s\"}", value.n ? '}' : ']', id_make("op_").s);
-	r.body = buf_slice(&body);
-	r.path = web_session_path(&path, session, "/zed-config/user");
-	exit_code = buf_check(&body) == 0 ? web_call(c, &r, &answer)
-					  : ctl_fail(CTL_USAGE, "the value is too large");
+	if (strcmp(action, "confirm") != 0 && strcmp(action, "undo") != 0 &&
+	    strcmp(action, "restore") != 0)
+		return ctl_fail(CTL_USAGE, "%s: not confirm, undo or restore", action);
+	buf_adds(&tail, "/zed-config/pending/");
+	web_add_encoded(&tail, id);
+	buf_addf(&body, "{\"action\":\"%s\"}", action);
+	exit_code = settings_send(c, "POST", a->operands[0], buf_cstr(&tail),
+	    buf_slice(&body), NULL, &answer);
 	if (exit_code == CTL_DONE)
-		exit_code = settings_say(c, &answer);
+		exit_code = settings_check(&answer);
+	if (exit_code == CTL_DONE && c->output == CTL_JSON)
+		ctl_print_json(c, answer.json);
+	else if (exit_code == CTL_DONE)
+		printf("%s: %s, carried out by the instance\n", id, action);
+	buf_deinit(&tail);
 	buf_deinit(&body);
-	buf_deinit(&path);
 	web_answer_deinit(&answer);
 	return exit_code;
-}
-
-/* ---- the base: read, changed, written with the version it was read at */
-
-static int settings_edit(
-    struct slice base, const char *pointer, const struct slice *value, struct buf *out)
-{
-	struct err e = ERR_NULL;
-	int r;
-
-	buf_adds(out, "{\"settings\":");
-	if (value)
-		r = span_set(base, pointer, *value, out, &e);
-	else
-		r = span_unset(base, pointer, out, &e);
-	buf_addc(out, '}');
-	if (r != 0)
-		return ctl_fail(CTL_USAGE, "%s", e.text);
-	return buf_check(out) == 0 ? CTL_DONE
-				   : ctl_fail(CTL_USAGE, "the settings are too large");
-}
-
-/* *stale_out: someone else was faster; read again. */
-static int settings_put_once(struct ctl *c, const char *session, const char *pointer,
-    const struct slice *value, bool *stale_out)
-{
-	struct web_answer before = WEB_ANSWER_NULL, after = WEB_ANSWER_NULL;
-	struct buf body = BUF_NULL(SETTINGS_MAX_BYTES),
-		   path = BUF_NULL(SETTINGS_PATH_MAX_BYTES);
-	struct web_request r = {.method = "PUT"};
-	int exit_code = settings_fetch(c, session, "/zed-config", &before);
-
-	*stale_out = false;
-	if (exit_code == CTL_DONE)
-		exit_code = settings_edit(span_find(buf_slice(&before.body), "/settings"),
-		    pointer, value, &body);
-	if (exit_code == CTL_DONE) {
-		r.path = web_session_path(&path, session, "/zed-config");
-		r.body = buf_slice(&body);
-		r.if_match = before.etag[0] ? before.etag : NULL;
-		exit_code = web_ask(c, &r, &after);
-		*stale_out = exit_code == CTL_DONE && after.status == 412;
-		if (exit_code == CTL_DONE && !*stale_out)
-			exit_code = web_check(&after);
-	}
-	if (exit_code == CTL_DONE && !*stale_out && c->output == CTL_JSON)
-		ctl_print_json(c, after.json);
-	else if (exit_code == CTL_DONE && !*stale_out)
-		printf("version %" PRId64 "\n", jsn_get_int(after.json, "version", 0));
-	buf_deinit(&body);
-	buf_deinit(&path);
-	web_answer_deinit(&before);
-	web_answer_deinit(&after);
-	return exit_code;
-}
-
-static int settings_put(
-    struct ctl *c, const char *session, const char *pointer, const struct slice *value)
-{
-	bool stale = true;
-	int exit_code = CTL_DONE;
-
-	for (int i = 0; i < SETTINGS_TRIES && stale && exit_code == CTL_DONE; i++)
-		exit_code = settings_put_once(c, session, pointer, value, &stale);
-	if (exit_code == CTL_DONE && stale)
-		exit_code =
-		    ctl_fail(CTL_REFUSED, "the base keeps changing; nothing was set");
-	return exit_code;
-}
-
-/* ---- verbs */
-
-int cmd_settings_set(struct ctl *c, const struct args *a)
-{
-	const char *pointer = a->operands[1];
-	struct slice value = slice_of(a->operands[2]);
-	struct jsn *parsed = NULL;
-	struct err e = ERR_NULL;
-
-	if (jsn_parse(value.p, value.n, &parsed, &e) != 0)
-		return ctl_fail(CTL_USAGE,
-		    "%s is not JSON: %s (a string needs its quotes: '\"...\"')",
-		    a->operands[2], e.text);
-	jsn_free(parsed);
-	if (args_has(a, "base"))
-		return settings_put(c, a->operands[0], pointer, &value);
-	return settings_post(c, a->operands[0], "set", pointer, value);
-}
-
-int cmd_settings_unset(struct ctl *c, const struct args *a)
-{
-	const char *pointer = a->operands[1];
-
-	if (args_has(a, "base"))
-		return settings_put(c, a->operands[0], pointer, NULL);
-	return settings_post(c, a->operands[0], args_has(a, "delete") ? "del" : "clear",
-	    pointer, SLICE_NULL);
 }

@@ -1,11 +1,15 @@
 /* Every verb of zedctl and every flag, once: parsing, --help and shell completion are made from it.
  * VERB(id, words, arguments, min, max, sentence); the flags of a verb follow it.
- * FLAG(verb id, name, short or 0, KIND, what stands for the value, sentence); verb id `global` is for all verbs. */
+ * FLAG(verb id, name, short or 0, KIND, what stands for the value, sentence); verb id `global` is for all verbs.
+ * NOTE(verb id, text): a line more for the verb's own --help. */
 #ifndef VERB
 #define VERB(...)
 #endif
 #ifndef FLAG
 #define FLAG(...)
+#endif
+#ifndef NOTE
+#define NOTE(...)
 #endif
 
 FLAG(global, "server", 0, ONE, "URL", "sessiond (environment ZEDBUS_SERVER).")
@@ -14,7 +18,7 @@ FLAG(global, "token-file", 0, ONE, "FILE", "File holding that token (environment
 FLAG(global, "tls-ca", 0, ONE, "FILE", "CA certificates sessiond is verified with, PEM.")
 FLAG(global, "tenant", 0, ONE, "T", "Tenant of instances (environment ZEDBUS_TENANT; default).")
 FLAG(global, "output", 'o', ONE, "table|json|wide", "Form of the answer; json is stable.")
-FLAG(global, "watch", 'w', NONE, "", "Show again at every change (ls, get, runners, status, queue, session ls).")
+FLAG(global, "watch", 'w', NONE, "", "Show again at every change (ls, get, runners, status, queue, session ls, settings).")
 FLAG(global, "connect-timeout", 0, INT, "MS", "How long to wait for a connection (5000).")
 FLAG(global, "help", 'h', NONE, "", "This text; after a verb, its own.")
 FLAG(global, "version", 0, NONE, "", "Print the version.")
@@ -100,17 +104,46 @@ FLAG(cancel, "request-id", 0, ONE, "ID", "Only if it is this one.")
 
 VERB(queue, "queue", "SESSION", 1, 1, "Show the prompts that wait.")
 
-VERB(settings_get, "settings get", "SESSION [POINTER]", 1, 2, "Print the base Helix manages, or one value of it.")
-FLAG(settings_get, "user", 0, NONE, "", "The user's overrides instead.")
+VERB(settings_get, "settings get", "SESSION [POINTER]", 1, 2, "Show the user's overrides, or the value of one.")
+NOTE(settings_get, "POINTER is a JSON pointer: /agent/show_onboarding. With -o wide long values are shown whole.")
+FLAG(settings_get, "base", 0, NONE, "", "The base Helix manages instead.")
+FLAG(settings_get, "raw", 'r', NONE, "", "Print a string without its quotes.")
 
 VERB(settings_merged, "settings merged", "SESSION [POINTER]", 1, 2, "Print base and overrides together: what Zed gets.")
+FLAG(settings_merged, "raw", 'r', NONE, "", "Print a string without its quotes.")
 
-VERB(settings_set, "settings set", "SESSION POINTER JSON", 3, 3, "Set the user's value at a JSON pointer.")
+VERB(settings_set, "settings set", "SESSION POINTER VALUE [POINTER VALUE]...", 3, 129, "Set the user's value at a JSON pointer, or several at once.")
+NOTE(settings_set, "VALUE is JSON. What is no JSON is a string, unless it begins with { [ or a double quote; - reads it from standard input.")
+NOTE(settings_set, "Exit 1 if a path was not taken (the rule is named), or is stored but would be rejected by Zed.")
+FLAG(settings_set, "string", 0, NONE, "", "VALUE is a string, whatever it looks like.")
+FLAG(settings_set, "json", 0, NONE, "", "VALUE is JSON, or it is refused.")
+FLAG(settings_set, "if-revision", 0, INT, "N", "Only if overrides (the base) are at revision (version) N still.")
 FLAG(settings_set, "base", 0, NONE, "", "In the base Helix manages; pointer / or \"\" replaces it whole (service, admin).")
 
-VERB(settings_unset, "settings unset", "SESSION POINTER", 2, 2, "Drop the user's value: the base shows again.")
-FLAG(settings_unset, "delete", 0, NONE, "", "Delete the base's value for this user instead.")
+VERB(settings_unset, "settings unset", "SESSION POINTER...", 2, 129, "Drop the user's values at and below pointers (/: all of them): the base shows again.")
+FLAG(settings_unset, "delete", 0, NONE, "", "Delete the base's values for this user instead; unset brings them back.")
+FLAG(settings_unset, "if-revision", 0, INT, "N", "Only if overrides (the base) are at revision (version) N still.")
 FLAG(settings_unset, "base", 0, NONE, "", "In the base Helix manages (service, admin).")
+
+VERB(settings_diff, "settings diff", "SESSION [N|N..M] [POINTER]", 1, 3, "Show what the overrides change and the rule that decides, or what changed since revision N.")
+NOTE(settings_diff, "Signs: + added, - deleted, ~ changed, = the same as the base. N: from revision N to now; N..M: to revision M.")
+NOTE(settings_diff, "Secrets are shown as stars; between revisions sessiond itself gives only hashes of them.")
+FLAG(settings_diff, "show-secrets", 0, NONE, "", "Show secret values of overrides and base.")
+
+VERB(settings_history, "settings history", "SESSION [POINTER]", 1, 2, "List revisions, newest first: who changed what; with a pointer or -o wide, from what to what.")
+FLAG(settings_history, "limit", 'n', INT, "N", "At most N (all).")
+
+VERB(settings_rollback, "settings rollback", "SESSION N [POINTER]", 2, 3, "Make everything, or what is at a pointer, as it was at revision N, by a new revision.")
+NOTE(settings_rollback, "A user's rollback moves the overrides alone; service and admin move the base too.")
+FLAG(settings_rollback, "dry-run", 0, NONE, "", "Only show what it would change.")
+
+VERB(settings_explain, "settings explain", "SESSION POINTER", 2, 2, "Say why a value is what it is: from whom, since when, by which rule.")
+
+VERB(settings_pending, "settings pending", "SESSION", 1, 1, "List what instances hold back until somebody decides.")
+NOTE(settings_pending, "bulk_delete: a save that removed most overrides at once. first_contact: values a file had before its first sync.")
+
+VERB(settings_resolve, "settings resolve", "SESSION ID confirm|undo|restore", 3, 3, "Decide what is held back.")
+NOTE(settings_resolve, "confirm: let it happen. undo: put the file back as it was. restore: take the values the file had at first contact.")
 
 VERB(token_new, "token new", "", 0, 0, "Make a token: its secret is printed once, the token file gets only a hash.")
 FLAG(token_new, "role", 0, REQUIRED, "admin|service|operator|user|agent", "What it may do.")
@@ -125,3 +158,4 @@ VERB(completion, "completion", "bash|zsh|fish", 1, 1, "Print a completion script
 
 #undef VERB
 #undef FLAG
+#undef NOTE

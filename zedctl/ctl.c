@@ -18,16 +18,18 @@ enum {
 
 int ctl_fail(int exit_code, const char *fmt, ...)
 {
-	char text[1024];
-	struct buf masked = BUF_NULL(4096);
+	char text[4096];
+	struct buf masked = BUF_NULL(3 * sizeof text), safe = BUF_NULL(9 * sizeof text);
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	buf_add_masked(&masked, text); /* a URL may hold a password */
-	fprintf(stderr, "zedctl: %s\n", buf_cstr(&masked));
+	render_safe(buf_slice(&masked), &safe);
+	fprintf(stderr, "zedctl: %s\n", buf_cstr(&safe));
 	buf_deinit(&masked);
+	buf_deinit(&safe);
 	return exit_code;
 }
 

@@ -82,6 +82,10 @@ void help_verb(const struct verb *v, struct buf *out)
 {
 	buf_addf(out, "Usage: zedctl %s%s%s [flags]\n\n%s\n", v->words,
 	    v->operands[0] ? " " : "", v->operands, v->sentence);
+	for (size_t i = 0; i < n_notes; i++) {
+		if (strcmp(notes[i].verb, v->id) == 0)
+			buf_addf(out, "%s\n", notes[i].text);
+	}
 	help_flags(out, v->id, "Flags:");
 	help_flags(out, "global", "Flags of every verb:");
 }
@@ -129,6 +133,25 @@ static void completion_flags(struct buf *out, const char *verb_id)
 	}
 }
 
+/* Arguments that are one of several words: "confirm|undo|restore", but not "ID|SESSION". */
+static void completion_choices(struct buf *out, const char *operands)
+{
+	enum { CHOICES_FEWEST = 3 };
+
+	while (*operands) {
+		size_t n = strcspn(operands, " "), n_bars = 0;
+
+		for (size_t i = 0; i < n; i++)
+			n_bars += operands[i] == '|';
+		if (n_bars + 1 >= CHOICES_FEWEST) {
+			buf_addc(out, ' ');
+			for (size_t i = 0; i < n; i++)
+				buf_addc(out, operands[i] == '|' ? ' ' : operands[i]);
+		}
+		operands += n + strspn(operands + n, " ");
+	}
+}
+
 /* "session" alone: what may follow. After the whole verbs, which it would hide. */
 static void completion_bash_groups(struct buf *out)
 {
@@ -161,6 +184,7 @@ static void completion_bash(struct buf *out)
 
 		buf_addf(out, "\t'%s'%s) words='", verbs[i].words,
 		    verbs[i].words[n] ? "" : "\\ *");
+		completion_choices(out, verbs[i].operands);
 		completion_flags(out, verbs[i].id);
 		completion_flags(out, "global");
 		buf_adds(out, "' ;;\n");

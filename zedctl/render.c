@@ -11,6 +11,7 @@
 
 enum {
 	RENDER_CELL_MAX_BYTES = 4096,
+	RENDER_JSON_MAX_BYTES = 256 << 20,
 	RENDER_GAP = 2,
 };
 
@@ -67,16 +68,15 @@ enum render_colour render_state_colour(const char *state)
 
 /* ---- text */
 
+/* Moves the cursor, or shows text in another order than it has. */
 static bool render_is_control(const char *p, size_t n)
 {
 	size_t len;
-	uint32_t cp;
+	uint32_t cp = utf8_decode(p, n, &len);
 
-	if ((unsigned char)*p < 0x80)
-		return ((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') ||
-		       *p == 0x7F;
-	cp = utf8_decode(p, n, &len);
-	return cp >= 0x80 && cp < 0xA0;
+	return (cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7F && cp < 0xA0) ||
+	       cp == 0x061C || cp == 0x200E || cp == 0x200F ||
+	       (cp >= 0x2028 && cp <= 0x202E) || (cp >= 0x2066 && cp <= 0x2069);
 }
 
 void render_safe(struct slice text, struct buf *out)
@@ -207,42 +207,102 @@ void table_print(struct table *t, bool colours)
 
 /* ---- JSON */
 
-static void render_newline(int depth)
+static void render_newline(int depth, struct buf *out)
 {
-	printf("\n%*s", depth * 2, "");
+	buf_addf(out, "\n%*s", depth * 2, "");
 }
 
-/* Outside strings only brackets, commas and colons matter; inside, only quotes and
- * backslashes. */
-void render_json(struct slice json)
+/* The string that begins at @i; returns what is past it. */
+static size_t render_string(struct slice json, size_t i, struct buf *out)
 {
-	bool in_string = false;
+	bool open = true;
+
+	buf_addc(out, json.p[i++]);
+	while (i < json.n && open) {
+		size_t n = json.p[i] == '\\' ? 2 : utf8_seq_len(json.p + i, json.n - i), len;
+
+		if (n == 0 || i + n > json.n) {
+			buf_adds(out, "\xEF\xBF\xBD");
+			n = 1;
+		} else if (render_is_control(json.p + i, json.n - i) || json.p[i] == '\t') {
+			buf_addf(out, "\\u%04x", utf8_decode(json.p + i, json.n - i, &len));
+		} else {
+			buf_add(out, json.p + i, n);
+		}
+		open = json.p[i] != '"';
+		i += n;
+	}
+	return i;
+}
+
+/* Outside strings only brackets, commas and colons matter. */
+void render_json_add(struct slice json, struct buf *out)
+{
 	int depth = 0;
 
-	for (size_t i = 0; i < json.n; i++) {
+	for (size_t i = 0; i < json.n;) {
 		char c = json.p[i];
 		char next = i + 1 < json.n ? json.p[i + 1] : '\0';
 
-		if (in_string) {
-			putchar(c);
-			if (c == '\\' && next)
-				putchar(json.p[++i]);
-			in_string = c != '"';
-		} else if ((c == '{' && next == '}') || (c == '[' && next == ']')) {
-			printf("%c%c", c, json.p[++i]);
-		} else if (c == '{' || c == '[') {
-			putchar(c);
-			render_newline(++depth);
-		} else if (c == '}' || c == ']') {
-			render_newline(--depth);
-			putchar(c);
-		} else if (c == ',') {
-			putchar(c);
-			render_newline(depth);
-		} else if (!strchr(" \t\r\n", c)) {
-			printf(c == ':' ? "%c " : "%c", c);
-			in_string = c == '"';
+		if (c == '"') {
+			i = render_string(json, i, out);
+			continue;
 		}
+		if ((c == '{' && next == '}') || (c == '[' && next == ']')) {
+			buf_addf(out, "%c%c", c, next);
+			i++;
+		} else if (c == '{' || c == '[') {
+			buf_addc(out, c);
+			render_newline(++depth, out);
+		} else if (c == '}' || c == ']') {
+			render_newline(--depth, out);
+			buf_addc(out, c);
+		} else if (c == ',') {
+			buf_addc(out, c);
+			render_newline(depth, out);
+		} else if (!strchr(" \t\r\n", c)) {
+			buf_addf(out, c == ':' ? "%c " : "%c", c);
+		}
+		i++;
 	}
-	putchar('\n');
+}
+
+void render_json(struct slice json)
+{
+	struct buf text = BUF_NULL(RENDER_JSON_MAX_BYTES);
+
+	render_json_add(json, &text);
+	puts(buf_cstr(&text));
+	buf_deinit(&text);
+}
+
+/* Bytes of the first @columns code points. */
+static size_t render_cut(struct slice text, size_t columns)
+{
+	size_t i = 0;
+
+	while (i < text.n && columns-- > 0)
+		i += utf8_seq_len(text.p + i, text.n - i);
+	return i;
+}
+
+void render_value(struct slice json, size_t max_columns, struct buf *out)
+{
+	struct buf text = BUF_NULL(RENDER_JSON_MAX_BYTES);
+
+	for (size_t i = 0; i < json.n;) {
+		if (json.p[i] == '"')
+			i = render_string(json, i, &text);
+		else if (strchr(" \t\r\n", json.p[i]))
+			i++;
+		else
+			buf_addc(&text, json.p[i++]);
+	}
+	if (max_columns && table_width(buf_cstr(&text)) > max_columns) {
+		buf_add(out, text.data, render_cut(buf_slice(&text), max_columns - 3));
+		buf_adds(out, "...");
+	} else {
+		buf_add_slice(out, buf_slice(&text));
+	}
+	buf_deinit(&text);
 }

@@ -116,6 +116,32 @@ static bool span_next(struct slice j, size_t *i, bool is_object, struct span_mem
 	return true;
 }
 
+bool span_each(
+    struct slice json, size_t *at, struct slice *key_out, struct slice *value_out)
+{
+	struct span_member m;
+	size_t i = *at ? *at : 1;
+
+	if (json.n == 0 || (json.p[0] != '{' && json.p[0] != '[') ||
+	    !span_next(json, &i, json.p[0] == '{', &m))
+		return false;
+	*at = i;
+	*key_out = m.key;
+	*value_out = m.value;
+	return true;
+}
+
+bool span_string(struct slice json, struct buf *out)
+{
+	struct jsn *v = NULL;
+	bool ok = json.n > 0 && jsn_parse(json.p, json.n, &v, NULL) == 0 && jsn_string(v);
+
+	if (ok)
+		buf_adds(out, jsn_string(v));
+	jsn_free(v);
+	return ok;
+}
+
 /* The last member of that name, as JSON parsers take it. False: none, or @j is no
  * container. */
 static bool span_member(struct slice j, const char *token, struct span_member *out)

@@ -15,3 +15,10 @@ int span_set(struct slice json, const char *pointer, struct slice value, struct 
 /* Append @json without the member at @pointer; unchanged if there is none. */
 int span_unset(
     struct slice json, const char *pointer, struct buf *out, struct err *e) MUST_CHECK;
+/* The members of an object or the elements of an array as span_find gives it, one a call:
+ * *@at is 0 at first. @key_out: with its quotes; empty in arrays. False after the last,
+ * or if @json is neither. */
+bool span_each(
+    struct slice json, size_t *at, struct slice *key_out, struct slice *value_out);
+/* Append the text of the JSON string @json; false if it is none. */
+bool span_string(struct slice json, struct buf *out);

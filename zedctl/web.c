@@ -3,9 +3,14 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum {
 	WEB_URL_MAX_BYTES = 16 << 10,
 	WEB_BODY_MAX_BYTES = 64 << 20,
+	WEB_REPEAT_MS = 10000, /* a sessiond that restarts is back by then */
+	WEB_PAUSE_MS = 100,
+	WEB_PAUSE_MAX_MS = 2000,
 };
 
 struct web_call {
@@ -13,6 +18,8 @@ struct web_call {
 	struct web_answer *out;
 	int code;
 	char detail[160];
+	int64_t retry_after_ms;
+	bool sent;
 };
 
 void web_answer_deinit(struct web_answer *a)
@@ -27,6 +34,8 @@ static void web_on_response(void *data, const struct fetch_response *r)
 	struct web_call *call = data;
 
 	call->code = r->code;
+	call->retry_after_ms = r->retry_after_s * 1000;
+	call->sent = r->sent;
 	snprintf(call->detail, sizeof call->detail, "%s", r->detail);
 	if (r->code == 0) {
 		call->out->status = r->status;
@@ -56,10 +65,9 @@ static int web_outcome(const struct ctl *c, const struct web_call *call)
 	}
 }
 
-int web_ask(struct ctl *c, const struct web_request *r, struct web_answer *out)
+static void web_once(struct ctl *c, const struct web_request *r, struct web_call *call)
 {
 	const char *headers[2] = {NULL, NULL};
-	struct web_call call = {.out = out};
 	struct buf url = BUF_NULL(WEB_URL_MAX_BYTES);
 	char if_match[160];
 	struct fetch_request fr = {
@@ -71,7 +79,7 @@ int web_ask(struct ctl *c, const struct web_request *r, struct web_answer *out)
 	    .body_max_bytes = WEB_BODY_MAX_BYTES,
 	    .timeout_ms = r->timeout_ms,
 	    .cb = web_on_response,
-	    .data = &call,
+	    .data = call,
 	};
 
 	if (r->if_match) {
@@ -81,9 +89,47 @@ int web_ask(struct ctl *c, const struct web_request *r, struct web_answer *out)
 	buf_addf(&url, "%s%s", c->server, r->path);
 	fr.url = buf_cstr(&url);
 	fetch_start(ctl_fetch(c), &fr);
-	ctl_wait(c, &call.done, -1); /* fetch keeps the time */
+	ctl_wait(c, &call->done, -1); /* fetch keeps the time */
 	buf_deinit(&url);
+}
+
+int web_ask(struct ctl *c, const struct web_request *r, struct web_answer *out)
+{
+	struct web_call call = {.out = out};
+
+	web_once(c, r, &call);
 	return web_outcome(c, &call);
+}
+
+static bool web_is_lost(const struct web_call *call)
+{
+	if (call->code == 0)
+		return call->out->status == 503;
+	return call->code == ERROR_UNAVAILABLE;
+}
+
+int web_repeat(struct ctl *c, const struct web_request *r, struct web_answer *out)
+{
+	int64_t deadline_ms = clock_mono_ms() + WEB_REPEAT_MS, pause_ms = WEB_PAUSE_MS;
+	const bool never = false;
+	bool reached = false;
+
+	for (;;) {
+		struct web_call call = {.out = out};
+
+		web_once(c, r, &call);
+		reached |= call.sent;
+		if (pause_ms < call.retry_after_ms)
+			pause_ms = call.retry_after_ms;
+		if (!web_is_lost(&call) || !reached ||
+		    clock_mono_ms() + pause_ms > deadline_ms)
+			return web_outcome(c, &call);
+		web_answer_deinit(out);
+		*out = WEB_ANSWER_NULL;
+		ctl_wait(c, &never, pause_ms);
+		pause_ms = 2 * pause_ms < WEB_PAUSE_MAX_MS ? 2 * pause_ms
+							   : WEB_PAUSE_MAX_MS;
+	}
 }
 
 int web_check(const struct web_answer *a)

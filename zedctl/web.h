@@ -24,7 +24,10 @@ void web_answer_deinit(struct web_answer *a);
 
 /* Any HTTP answer is CTL_DONE; else the exit code, said on stderr. */
 int web_ask(struct ctl *c, const struct web_request *r, struct web_answer *out);
-/* The same; an answer that is no 2xx is CTL_REFUSED and said on stderr. */
+/* The same for a request that may come twice without harm: it goes again while its answer
+ * gets lost or is 503, for some seconds. If nobody listens at first, it does not. */
+int web_repeat(struct ctl *c, const struct web_request *r, struct web_answer *out);
+/* web_ask; an answer that is no 2xx is CTL_REFUSED and said on stderr. */
 int web_call(struct ctl *c, const struct web_request *r, struct web_answer *out);
 /* Says why the answer is no 2xx; CTL_DONE if it is one. */
 int web_check(const struct web_answer *a);

@@ -15,7 +15,6 @@
 
 enum {
 	AUTH_LINE_MAX = 64 * 1024,
-	SHA256_BYTES = 32,
 	SECRET_BYTES = AUTH_SECRET_LEN / 4 * 3,
 };
 
@@ -53,13 +52,7 @@ bool auth_role_parse(const char *s, enum auth_role *out)
 
 void auth_hash(const char *secret, size_t n, char out[static AUTH_HASH_LEN + 1])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n_digest = 0;
-
-	must(EVP_Digest(secret, n, digest, &n_digest, EVP_sha256(), NULL) == 1);
-	must(n_digest == SHA256_BYTES);
-	for (unsigned i = 0; i < n_digest; i++)
-		snprintf(out + (size_t)i * 2, 3, "%02x", digest[i]);
+	digest_hex((struct slice){secret, n}, out);
 }
 
 void auth_make_secret(char out[static AUTH_SECRET_LEN + 1])

@@ -2,6 +2,7 @@
  * request carries its token. */
 #pragma once
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/io/addr.h"
@@ -23,7 +24,7 @@ enum {
 	AUTH_SUB_MAX = 128,
 	AUTH_SECRET_LEN =
 	    48, /* characters of a secret this project makes, without the NUL */
-	AUTH_HASH_LEN = 64, /* hexadecimal SHA-256 */
+	AUTH_HASH_LEN = DIGEST_HEX_LEN,
 };
 
 struct auth_identity {

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/io/bus_internal.h"
 #include "base/io/events.h"
@@ -196,19 +197,22 @@ static void bus_on_item(struct bus *b, struct bus_item *i)
 	}
 }
 
-static void bus_drain(struct bus *b)
+/* True: the queue was not seen empty. Whoever fills an empty queue wakes the loop, once:
+ * only a queue seen empty may be left to that. */
+static bool bus_drain(struct bus *b)
 {
 	for (int n = 0; n < BUS_BATCH; n++) {
 		struct bus_item *i = b->ready ? b->ready : bus_link_take(b->link);
 
 		if (!i)
-			break;
+			return false;
 		b->ready = i->next;
 		bus_on_item(b, i);
 		bus_item_free(i);
 		if (b->released)
-			break; /* the link is gone */
+			return false; /* the link is gone */
 	}
+	return true;
 }
 
 static void bus_on_drain_rest(void *data);
@@ -219,8 +223,7 @@ static void bus_on_wake(void *data)
 
 	if (b->drain_deferred || b->released)
 		return;
-	bus_drain(b);
-	if (b->ready && !b->released) {
+	if (bus_drain(b)) {
 		b->drain_deferred = true;
 		loop_defer(b->loop, bus_on_drain_rest, b);
 	}
@@ -342,18 +345,16 @@ const char *bus_msg_header(const struct bus_msg *m, const char *name)
 static int bus_name_inbox(struct bus *b, const char *prefix, struct err *e)
 {
 	unsigned char random[BUS_INBOX_RANDOM];
+	char digits[2 * BUS_INBOX_RANDOM + 1];
 
 	if (strlen(prefix) > BUS_INBOX_MAX - 2 * BUS_INBOX_RANDOM - 3 ||
 	    !bus_subject_valid(prefix) || strpbrk(prefix, "*>"))
 		return err_set(e, ERROR_INVALID,
 		    "nats_inbox_prefix: '%s' is no subject prefix", prefix);
 	random_bytes(random, sizeof(random));
-	b->n_inbox = (size_t)snprintf(b->inbox, sizeof(b->inbox), "%s.", prefix);
-	for (size_t i = 0; i < sizeof(random); i++)
-		b->n_inbox += (size_t)snprintf(b->inbox + b->n_inbox,
-		    sizeof(b->inbox) - b->n_inbox, "%02x", random[i]);
-	b->inbox[b->n_inbox++] = '.';
-	b->inbox[b->n_inbox] = '\0';
+	hex_print(random, sizeof(random), digits);
+	b->n_inbox = (size_t)snprintf(
+	    b->inbox, sizeof(b->inbox), "%s.%s.", prefix, digits);
 	return 0;
 }
 

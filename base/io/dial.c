@@ -15,6 +15,10 @@
 
 #include "base/must.h"
 
+enum {
+	DIAL_KEEPIDLE_S = 60,
+};
+
 struct dial_try {
 	uv_poll_t poll;
 	struct dial *dial;
@@ -27,7 +31,8 @@ struct dial {
 	void *data;
 	bool cancelled; /* while the lookup runs */
 	char port[8];
-	int lookup_result;
+	uv_getaddrinfo_t lookup;
+	const char *refusal; /* of the name; NULL: none */
 	struct addrinfo *addrs, *next;
 	struct dial_try *trying;
 	int last_error;
@@ -88,13 +93,14 @@ static void try_on_poll(uv_poll_t *h, int status, int events)
 
 static int dial_connect(const struct addrinfo *a)
 {
-	int on = 1, r;
+	int on = 1, idle_s = DIAL_KEEPIDLE_S, r;
 	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0 || errno == EINPROGRESS)
 		return fd;
 	r = -errno;
@@ -127,31 +133,53 @@ static void dial_try_next(struct dial *d)
 
 /* lookup */
 
-static void dial_look_up(struct dial *d, int flags)
+static void dial_on_addresses(struct dial *d, const char *why)
 {
-	const struct addrinfo hints = {.ai_flags = AI_NUMERICSERV | flags,
-	    .ai_family = AF_UNSPEC,
-	    .ai_socktype = SOCK_STREAM};
-
-	d->lookup_result = getaddrinfo(d->host, d->port, &hints, &d->addrs);
-}
-
-static void dial_on_lookup(void *data)
-{
-	dial_look_up(data, AI_ADDRCONFIG);
-}
-
-static void dial_on_looked_up(void *data)
-{
-	struct dial *d = data;
-
 	if (d->cancelled) {
 		dial_free(d);
-	} else if (d->lookup_result) {
-		dial_finish(d, -EHOSTUNREACH, gai_strerror(d->lookup_result));
+	} else if (why) {
+		dial_finish(d, -EHOSTUNREACH, why);
 	} else {
 		d->next = d->addrs;
 		dial_try_next(d);
+	}
+}
+
+static void dial_on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *addrs)
+{
+	struct dial *d = req->data;
+
+	d->addrs = addrs;
+	dial_on_addresses(d, status ? uv_strerror(status) : NULL);
+}
+
+static void dial_on_known(void *data)
+{
+	struct dial *d = data;
+
+	dial_on_addresses(d, d->refusal);
+}
+
+/* Of libuv, which lets slow lookups have no more than half of the workers. */
+static void dial_look_up(struct dial *d)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST,
+	    .ai_family = AF_UNSPEC,
+	    .ai_socktype = SOCK_STREAM};
+
+	int r;
+
+	if (getaddrinfo(d->host, d->port, &hints, &d->addrs) == 0) { /* never blocks */
+		loop_defer(d->loop, dial_on_known, d);
+		return;
+	}
+	hints.ai_flags = AI_NUMERICSERV | AI_ADDRCONFIG;
+	d->lookup.data = d;
+	r = uv_getaddrinfo(
+	    loop_uv(d->loop), &d->lookup, dial_on_looked_up, d->host, d->port, &hints);
+	if (r) { /* no name at all, or too long for one */
+		d->refusal = uv_strerror(r);
+		loop_defer(d->loop, dial_on_known, d);
 	}
 }
 
@@ -165,11 +193,7 @@ struct dial *dial_start(
 	*d = (struct dial){.loop = l, .cb = cb, .data = data, .last_error = EHOSTUNREACH};
 	memcpy(d->host, host, n);
 	snprintf(d->port, sizeof(d->port), "%u", port);
-	dial_look_up(d, AI_NUMERICHOST); /* never blocks */
-	if (d->lookup_result == 0)
-		loop_defer(l, dial_on_looked_up, d);
-	else
-		loop_work(l, dial_on_lookup, dial_on_looked_up, d);
+	dial_look_up(d);
 	return d;
 }
 

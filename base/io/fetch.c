@@ -1,175 +1,59 @@
-/* HTTP requests over libcurl's multi-socket interface: libuv watches its sockets, one
- * timer serves its clock.
+/* HTTP requests, many at a time, each alone on a connection; connections are kept for the
+ * next.
  *
- * libcurl must not be called from its own callbacks, and the application may do
- * anything in ours; so starting, cancelling and closing only leave a mark, and
- * fetch_on_pump does the work in the next turn.
+ * The application may do anything in a callback; so cancelling and closing only leave a
+ * mark, and fetch_on_pump does the work in the next turn.
  *
- * happy path: start, (pump) add, sockets and timer, write callbacks, done, the
- * application's callback
+ * happy path: start, a connection taken or dialled, request written, answer read, the
+ * application's callback, the connection kept
  *
  * failure modes: malformed URL (told from the pump), no connection, cut off, too slow
  * (own timer), too large, cancelled, closed */
+#include "base/io/fetch.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io/fetch_internal.h"
+#include "base/io/tls.h"
 
-/* sockets and timer */
+/* end */
 
-static void fetch_on_finished(struct fetch *f)
-{
-	CURLMsg *msg;
-	int n_left;
-
-	while ((msg = curl_multi_info_read(f->multi, &n_left))) {
-		struct fetch_job *j;
-		char *private;
-
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
-		j = (struct fetch_job *)(void *)private;
-		fetch_job_finish_curl(j, msg->data.result);
-	}
-}
-
-static void fetch_on_poll(uv_poll_t *h, int status, int events)
-{
-	struct fetch_poll *p = h->data;
-	struct fetch *f = p->fetch;
-	int flags = 0, n_running;
-
-	if (status < 0)
-		flags = CURL_CSELECT_ERR;
-	if (events & UV_READABLE)
-		flags |= CURL_CSELECT_IN;
-	if (events & UV_WRITABLE)
-		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(f->multi, p->fd, flags, &n_running);
-	fetch_on_finished(f);
-}
-
-static void fetch_on_timer(struct loop_timer *t, void *data)
+static void fetch_on_gone(void *data)
 {
 	struct fetch *f = data;
-	int n_running;
-
-	(void)t;
-	curl_multi_socket_action(f->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-	fetch_on_finished(f);
-}
-
-static int fetch_set_timer(CURLM *multi, long timeout_ms, void *data)
-{
-	struct fetch *f = data;
-
-	(void)multi;
-	if (timeout_ms < 0)
-		loop_timer_stop(f->timer);
-	else
-		loop_timer_start(f->timer, timeout_ms, 0);
-	return 0;
-}
-
-static void fetch_freed_poll(struct fetch *f);
-
-static void fetch_on_poll_closed(uv_handle_t *h)
-{
-	struct fetch_poll *p = h->data;
-	struct fetch *f = p->fetch;
-
-	free(p);
-	fetch_freed_poll(f);
-}
-
-static struct fetch_poll *poll_new(struct fetch *f, curl_socket_t fd)
-{
-	struct fetch_poll *p = calloc(1, sizeof(*p));
-
-	must(p);
-	if (uv_poll_init_socket(loop_uv(f->loop), &p->uv, fd)) {
-		free(p);
-		return NULL;
-	}
-	p->uv.data = p;
-	p->fetch = f;
-	p->fd = fd;
-	f->n_polls++;
-	curl_multi_assign(f->multi, fd, p);
-	return p;
-}
-
-static int fetch_set_socket(
-    CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
-{
-	struct fetch *f = data;
-	struct fetch_poll *p = socket_data;
-	int events = 0;
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (p) {
-			curl_multi_assign(f->multi, fd, NULL);
-			uv_close((uv_handle_t *)&p->uv, fetch_on_poll_closed);
-		}
-		return 0;
-	}
-	if (!p)
-		p = poll_new(f, fd);
-	if (!p)
-		return -1;
-	if (what & CURL_POLL_IN)
-		events |= UV_READABLE;
-	if (what & CURL_POLL_OUT)
-		events |= UV_WRITABLE;
-	uv_poll_start(&p->uv, events, fetch_on_poll);
-	return 0;
-}
-
-/* pump */
-
-static void fetch_end(struct fetch *f)
-{
 	loop_task_cb *cb = f->closed_cb;
-	void *data = f->closed_data;
+	void *cb_data = f->closed_data;
 
+	tls_free(f->tls);
 	free(f->ca_file);
 	free(f);
 	if (cb)
-		cb(data);
+		cb(cb_data);
 }
 
-static void fetch_freed_poll(struct fetch *f)
+void fetch_maybe_closed(struct fetch *f)
 {
-	f->n_polls--;
-	if (f->n_polls == 0 && !f->multi)
-		fetch_end(f);
+	if (f->shut && f->conns.n == 0)
+		fetch_on_gone(f);
 }
 
 static void fetch_shut(struct fetch *f)
 {
-	CURLM *multi = f->multi;
-
 	while (f->jobs.n > 0)
-		fetch_job_finish(
-		    list_entry(list_first(&f->jobs), struct fetch_job, link), -ECANCELED);
-	f->n_polls++; /* held, because the cleanup closes polls */
-	curl_multi_cleanup(multi);
-	f->multi = NULL;
-	f->timer = loop_timer_free(f->timer);
-	fetch_freed_poll(f);
-}
-
-static void job_begin(struct fetch_job *j)
-{
-	if (j->code) {
-		fetch_job_finish(j, j->code);
+		fetch_job_finish(list_entry(list_first(&f->jobs), struct fetch_job, link),
+		    -ECANCELED, "cancelled");
+	f->shut = true;
+	if (f->conns.n == 0) {
+		fetch_on_gone(f);
 		return;
 	}
-	j->state = FETCH_RUNNING;
-	must(curl_multi_add_handle(j->fetch->multi, j->easy) == CURLM_OK);
+	list_for_each_safe (it, &f->conns)
+		fetch_conn_drop(list_entry(it, struct fetch_conn, link));
 }
+
+/* pump */
 
 static void fetch_on_pump(void *data)
 {
@@ -188,8 +72,8 @@ static void fetch_on_pump(void *data)
 			break;
 		if (j->cancelled)
 			fetch_job_free(j);
-		else if (j->state == FETCH_NEW)
-			job_begin(j);
+		else if (j->code)
+			fetch_job_finish(j, j->code, j->why);
 	}
 }
 
@@ -206,11 +90,14 @@ static void fetch_pump(struct fetch *f)
 uint64_t fetch_start(struct fetch *f, const struct fetch_request *r)
 {
 	struct fetch_job *j = fetch_job_new(f, r);
+	uint64_t ticket = j->ticket = ++f->last_ticket;
 
-	j->ticket = ++f->last_ticket;
 	list_push(&f->jobs, &j->link);
-	fetch_pump(f);
-	return j->ticket;
+	if (!j->code && !f->closing)
+		fetch_conn_begin(j);
+	if (j->code)
+		fetch_pump(f);
+	return ticket;
 }
 
 void fetch_cancel(struct fetch *f, uint64_t ticket)
@@ -228,24 +115,15 @@ void fetch_cancel(struct fetch *f, uint64_t ticket)
 
 struct fetch *fetch_new(struct loop *l, const char *ca_file, bool skip_verify)
 {
-	static bool initialised;
 	struct fetch *f = calloc(1, sizeof(*f));
 
 	must(f);
-	if (!initialised)
-		must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-	initialised = true;
 	f->loop = l;
 	f->skip_verify = skip_verify;
 	f->ca_file = ca_file ? strdup(ca_file) : NULL;
-	f->timer = loop_timer_new(l, fetch_on_timer, f);
+	must(f->ca_file || !ca_file);
 	list_init(&f->jobs);
-	f->multi = curl_multi_init();
-	must(f->multi && (f->ca_file || !ca_file));
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, fetch_set_socket);
-	curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, fetch_set_timer);
-	curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f);
+	list_init(&f->conns);
 	return f;
 }
 

@@ -1,4 +1,5 @@
-/* HTTP client on the loop: the only user of libcurl (multi interface, multi-socket). */
+/* HTTP/1.1 client on the loop: connections are kept, answers may be streams. Proxies of the
+ * environment are not used, redirects are answers. */
 #pragma once
 
 #include "base/err.h"
@@ -22,6 +23,7 @@ struct fetch_response {
 	const char *etag;         /* "" if absent */
 	const char *content_type; /* "" if absent */
 	int64_t retry_after_s;    /* 0 if absent */
+	bool sent; /* some of the request has left: it may have been carried out */
 };
 typedef void fetch_cb(void *data, const struct fetch_response *r);
 /* Streaming: each piece of the body of a 2xx answer as it comes (@status on the first).

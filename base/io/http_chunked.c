@@ -2,21 +2,12 @@
  * here uses them. */
 #include "base/io/http_chunked.h"
 
+#include "base/hex.h"
+
 enum {
 	CHUNKED_DIGITS_MAX = 15,
 	CHUNKED_OVERHEAD_MAX = 16 * 1024, /* of all chunks of a body */
 };
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 static bool go(struct http_chunked *c, enum http_chunked_state state)
 {

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 static bool is_token_char(unsigned char c)
@@ -36,17 +37,6 @@ int64_t http_head_end(const char *p, size_t n, size_t *scanned_io)
 }
 
 /* percent-decoding */
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* Decode in place; false: a bad escape, a NUL, or not UTF-8. */
 static bool decode(char *s, bool plus_is_space)
@@ -242,6 +232,14 @@ static int parse_body_framing(struct http_head *h, struct err *e)
 	return length ? parse_length(h, length, e) : 0;
 }
 
+static void parse_keep_alive(struct http_head *h)
+{
+	const char *connection = http_head_field(h, "connection");
+
+	h->keep_alive = h->is_http10 ? http_list_has(connection, "keep-alive")
+				     : !http_list_has(connection, "close");
+}
+
 static int parse_meaning(struct http_head *h, struct err *e)
 {
 	const char *connection = http_head_field(h, "connection");
@@ -255,8 +253,7 @@ static int parse_meaning(struct http_head *h, struct err *e)
 	if (expect && strcasecmp(expect, "100-continue") != 0)
 		return err_set(e, 417, "only 'Expect: 100-continue' is known");
 	h->expects_continue = expect && !h->is_http10;
-	h->keep_alive = h->is_http10 ? http_list_has(connection, "keep-alive")
-				     : !http_list_has(connection, "close");
+	parse_keep_alive(h);
 	h->is_upgrade = !h->is_http10 && strcmp(h->method, "GET") == 0 &&
 			http_list_has(connection, "upgrade") &&
 			http_list_has(http_head_field(h, "upgrade"), "websocket");
@@ -336,6 +333,7 @@ static int parse_status_line(struct http_head *h, char *line, struct err *e)
 			return err_set(e, ERROR_INVALID, "the answer has no status");
 		h->status = h->status * 10 + (digits[i] - '0');
 	}
+	h->is_http10 = line[7] == '0';
 	return 0;
 }
 
@@ -343,8 +341,12 @@ int http_head_parse_answer(const char *p, size_t n, struct http_head *out, struc
 {
 	int r = parse_head(p, n, out, parse_status_line, e);
 
+	if (!r)
+		r = parse_body_framing(out, e);
 	if (r)
 		http_head_deinit(out);
+	else
+		parse_keep_alive(out);
 	return r ? ERROR_INVALID : 0;
 }
 

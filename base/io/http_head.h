@@ -46,7 +46,7 @@ int64_t http_head_end(const char *p, size_t n, size_t *scanned_io);
  * @e says why. @out is empty then. */
 int http_head_parse(
     const char *p, size_t n, struct http_head *out, struct err *e) MUST_CHECK;
-/* The head of an answer: status and fields. Return: 0; ERROR_INVALID */
+/* The head of an answer: status, fields and how its body ends. Return: 0; ERROR_INVALID */
 int http_head_parse_answer(
     const char *p, size_t n, struct http_head *out, struct err *e) MUST_CHECK;
 void http_head_deinit(struct http_head *h); /* legal twice */

@@ -83,6 +83,7 @@ struct http_server {
 	uv_prepare_t flusher; /* active while a connection is dirty; sends just before the
 				 loop waits */
 	struct loop_timer *ticker;
+	int64_t tick_at_ms; /* when it is set to go off */
 	struct wheel wheel;
 	struct wheel_timer accept_again; /* descriptors had run out */
 	struct list conns;               /* struct http_conn.link */

@@ -35,22 +35,34 @@ enum {
 
 /* clock */
 
+/* Woken when something may be due, not every tick: quiet connections cost nothing. */
+static void server_set_ticker(struct http_server *s, int64_t now_ms)
+{
+	int64_t in_ms = wheel_next_ms(&s->wheel, now_ms);
+
+	if (in_ms >= 0 && s->ticker)
+		loop_timer_start(s->ticker, in_ms, 0);
+	s->tick_at_ms = now_ms + in_ms;
+}
+
 static void server_on_tick(struct loop_timer *t, void *data)
 {
 	struct http_server *s = data;
+	int64_t now_ms = clock_mono_ms();
 
-	wheel_turn(&s->wheel, clock_mono_ms());
-	if (s->wheel.n_armed == 0)
-		loop_timer_stop(t);
+	(void)t;
+	wheel_turn(&s->wheel, now_ms);
+	server_set_ticker(s, now_ms);
 }
 
 void http_server_arm(struct http_server *s, struct wheel_timer *t, int64_t delay_ms)
 {
-	if (!loop_timer_armed(s->ticker) && !s->wheel.turning) {
-		wheel_turn(&s->wheel, clock_mono_ms());
-		loop_timer_start(s->ticker, HTTP_TICK_MS, HTTP_TICK_MS);
-	}
-	wheel_arm(&s->wheel, t, delay_ms);
+	int64_t now_ms = clock_mono_ms();
+
+	wheel_arm_from(&s->wheel, t, now_ms, delay_ms);
+	if (!s->wheel.turning && s->ticker &&
+	    (!loop_timer_armed(s->ticker) || t->due_ms < s->tick_at_ms))
+		server_set_ticker(s, now_ms);
 }
 
 const char *http_server_date(struct http_server *s)

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/hex.h"
 #include "base/ids.h"
 
 enum {
@@ -80,15 +81,10 @@ bool unseal(
 void seal_hash(
     const struct seal_key *key, struct slice value, char out[static SEAL_HASH_LEN + 1])
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
 	must(HMAC(EVP_sha256(), key->bytes, SEAL_KEY_BYTES,
 		 (const unsigned char *)value.p, value.n, digest, &n) != NULL);
-	for (size_t i = 0; i < SEAL_HASH_LEN / 2; i++) {
-		out[2 * i] = hex[digest[i] >> 4];
-		out[2 * i + 1] = hex[digest[i] & 15];
-	}
-	out[SEAL_HASH_LEN] = '\0';
+	hex_print(digest, SEAL_HASH_LEN / 2, out);
 }

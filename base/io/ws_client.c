@@ -293,7 +293,7 @@ static void client_on_poll(uv_poll_t *h, int status, int events)
 static void client_on_dialled(void *data, int fd, const char *why)
 {
 	struct ws_client *w = data;
-	struct ssl_st *tls;
+	struct ssl_st *tls = NULL;
 	int r;
 
 	w->dial = NULL;
@@ -301,7 +301,8 @@ static void client_on_dialled(void *data, int fd, const char *why)
 		ws_client_end(w, WS_ABNORMAL, why);
 		return;
 	}
-	tls = w->url->tls ? tls_connect(w->ctx->tls, w->url->addr.host) : NULL;
+	if (w->url->tls)
+		tls = tls_connect(ws_client_ctx_tls(w->ctx), w->url->addr.host);
 	r = sock_open(&w->sock, loop_uv(w->ctx->loop), fd, tls, client_on_poll);
 	if (r) {
 		ws_client_end(w, WS_ABNORMAL, strerror(-r));
@@ -348,13 +349,13 @@ int ws_client_connect(struct ws_client_ctx *c, const struct ws_client_conf *conf
 
 	must(!c->closing);
 	if (conf->bearer &&
-	    (!is_header_text(conf->bearer) || strlen(conf->bearer) > WS_TARGET_MAX))
+	    (!is_header_text(conf->bearer) || strlen(conf->bearer) > URL_TARGET_MAX))
 		return err_set(e, ERROR_INVALID, "the token is malformed");
 	w = calloc(1, sizeof(*w));
 	must(w);
 	w->url = malloc(sizeof(*w->url));
 	must(w->url);
-	if (ws_url_parse(conf->url, w->url, e)) {
+	if (url_parse(conf->url, "ws", w->url, e)) {
 		free(w->url);
 		free(w);
 		return ERROR_INVALID;

@@ -6,24 +6,36 @@
 #include "base/io/tls.h"
 #include "base/io/ws_client_internal.h"
 
+/* Woken when something may be due, not every tick: a connection that is quiet costs
+ * nothing. */
+static void ctx_set_ticker(struct ws_client_ctx *c, int64_t now_ms)
+{
+	int64_t in_ms = wheel_next_ms(&c->wheel, now_ms);
+
+	if (in_ms >= 0 && c->ticker)
+		loop_timer_start(c->ticker, in_ms, 0);
+	c->tick_at_ms = now_ms + in_ms;
+}
+
 static void ctx_on_tick(struct loop_timer *t, void *data)
 {
 	struct ws_client_ctx *c = data;
+	int64_t now_ms = clock_mono_ms();
 
-	wheel_turn(&c->wheel, clock_mono_ms());
-	if (c->wheel.n_armed == 0)
-		loop_timer_stop(t);
+	(void)t;
+	wheel_turn(&c->wheel, now_ms);
+	ctx_set_ticker(c, now_ms);
 }
 
 void ws_client_deadline(struct ws_client *w, int64_t delay_ms)
 {
 	struct ws_client_ctx *c = w->ctx;
+	int64_t now_ms = clock_mono_ms();
 
-	if (!loop_timer_armed(c->ticker) && !c->wheel.turning) {
-		wheel_turn(&c->wheel, clock_mono_ms());
-		loop_timer_start(c->ticker, WS_TICK_MS, WS_TICK_MS);
-	}
-	wheel_arm(&c->wheel, &w->deadline, delay_ms);
+	wheel_arm_from(&c->wheel, &w->deadline, now_ms, delay_ms);
+	if (!c->wheel.turning && c->ticker &&
+	    (!loop_timer_armed(c->ticker) || w->deadline.due_ms < c->tick_at_ms))
+		ctx_set_ticker(c, now_ms);
 }
 
 static void ctx_on_flush(uv_prepare_t *h)
@@ -51,14 +63,25 @@ void ws_client_touch(struct ws_client *w)
 		uv_prepare_start(&w->ctx->flusher, ctx_on_flush);
 }
 
+struct ssl_ctx_st *ws_client_ctx_tls(struct ws_client_ctx *c)
+{
+	struct err e;
+
+	/* Nothing is read for it, so nothing can be wrong. */
+	if (!c->tls)
+		must(tls_client_new(NULL, true, &c->tls, &e) == 0);
+	return c->tls;
+}
+
 int ws_client_ctx_new(struct loop *l, const char *ca_file, bool skip_verify,
     struct ws_client_ctx **out, struct err *e)
 {
 	struct ws_client_ctx *c = calloc(1, sizeof(*c));
-	int r;
+	int r = 0;
 
 	must(c);
-	r = tls_client_new(ca_file, skip_verify, &c->tls, e);
+	if (ca_file || !skip_verify)
+		r = tls_client_new(ca_file, skip_verify, &c->tls, e);
 	if (r) {
 		free(c);
 		return r;

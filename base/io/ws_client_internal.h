@@ -31,9 +31,10 @@ enum ws_client_state {
 
 struct ws_client_ctx {
 	struct loop *loop;
-	struct ssl_ctx_st *tls;
+	struct ssl_ctx_st *tls; /* NULL: nobody asked for it yet, and nobody is verified */
 	uv_prepare_t flusher; /* active while a connection is dirty */
 	struct loop_timer *ticker;
+	int64_t tick_at_ms; /* when it is set to go off */
 	struct wheel wheel;
 	struct list clients; /* struct ws_client.link */
 	struct list dirty;   /* struct ws_client.dirty */
@@ -47,7 +48,7 @@ struct ws_client {
 	struct ws_client_ctx *ctx;
 	struct list_link link, dirty;
 	struct ws_client_conf conf;
-	struct ws_url *url; /* until the handshake is sent */
+	struct url *url; /* until the handshake is sent */
 	char *bearer;
 	enum ws_client_state state;
 	struct wheel_timer deadline;
@@ -72,3 +73,4 @@ void ws_client_end(struct ws_client *w, int code, const char *why);
 void ws_client_let_go(struct ws_client *w);
 void ws_client_flush(struct ws_client *w);
 void ws_client_ctx_maybe_closed(struct ws_client_ctx *c);
+struct ssl_ctx_st *ws_client_ctx_tls(struct ws_client_ctx *c);

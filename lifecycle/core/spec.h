@@ -1,13 +1,14 @@
 /* What an instance shall run: the wish of a Start command, checked and completed. */
 #pragma once
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/ids.h"
 #include "lifecycle/core/strmap.h"
 #include "lifecycle/core/vocab.h"
 
 enum {
-	HASH_HEX_LEN = 64, /* SHA-256 in hexadecimal */
+	HASH_HEX_LEN = DIGEST_HEX_LEN,
 	COMMAND_ID_MAX = 64,
 	SPEC_ENV_MAX = 64,
 	SPEC_ENV_VALUE_MAX = 16 * 1024,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -99,12 +98,9 @@ static int profiles_read_all(int fd, struct buf *out, struct err *e)
 
 static struct hash profiles_hash(const struct buf *text)
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	struct hash h = {{0}};
+	struct hash h;
 
-	must(EVP_Q_digest(NULL, "SHA256", NULL, text->data, text->n, sum, NULL));
-	for (size_t i = 0; i < HASH_HEX_LEN / 2; i++)
-		snprintf(h.hex + 2 * i, 3, "%02x", sum[i]);
+	digest_hex(buf_slice(text), h.hex);
 	return h;
 }
 

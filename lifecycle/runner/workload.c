@@ -406,7 +406,7 @@ static void workload_name_dir(struct workload *w)
 	char digits[12];
 
 	if (strlen(w->key) <= WORKLOAD_DIR_NAME_MAX) {
-		snprintf(w->dir_name, sizeof w->dir_name, "%s", w->key);
+		snprintf(w->dir_name, sizeof w->dir_name, "%.*s", WORKLOAD_DIR_NAME_MAX, w->key);
 	} else {
 		/* FNV-1a; two ids that collide find each other's name in the folder and
 		 * are refused. */

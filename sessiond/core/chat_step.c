@@ -32,6 +32,8 @@ void step_set_state(struct chat_step *st, struct turn *t, enum turn_state to)
 	if (t->state == to)
 		return;
 	must(turn_state_may_follow(t->state, to));
+	if (turn_open(t))
+		t->open_state = t->state;
 	t->state = to;
 	if (!turn_state_terminal(to))
 		step_tell(st, t);
@@ -79,7 +81,7 @@ void step_fail(struct chat_step *st, struct turn *t, const char *cause, const ch
 /* A turn concluded without Zed's word is alive after all. */
 void step_revive(struct chat_step *st, struct turn *t)
 {
-	t->inferred = false;
+	t->inferred = t->end_stored = false;
 	t->completed_unix_ms = 0;
 	t->cause = NULL;
 	t->hand = HAND_SENT;

@@ -25,6 +25,7 @@ struct parser {
 	unsigned depth;
 	uint32_t tok_key;
 	struct slice key;
+	size_t toks_max;
 };
 
 static void doc_error(
@@ -58,8 +59,10 @@ static bool keep_token(struct parser *p, const struct json_tok *t)
 {
 	struct json_doc *d = p->d;
 
-	if (d->n_toks == JSON_DOC_TOKENS_MAX) {
-		doc_error(d, JSON_DOC_TOO_LARGE, t->start, "more than 100000 tokens");
+	if (d->n_toks == p->toks_max) {
+		doc_error(d, JSON_DOC_TOO_LARGE, t->start,
+		    p->toks_max == JSON_DOC_TOKENS_MAX ? "more than 100000 tokens"
+						       : "too many tokens");
 		return false;
 	}
 	d->toks[d->n_toks++] = *t;
@@ -239,12 +242,13 @@ static size_t first_bad_byte(struct slice text)
 	return i;
 }
 
-static bool check_bytes(struct json_doc *d)
+static bool check_bytes(struct json_doc *d, size_t max)
 {
 	size_t bad;
 
-	if (d->text.n > JSON_DOC_BYTES_MAX) {
-		doc_error(d, JSON_DOC_TOO_LARGE, 0, "larger than 1 MiB");
+	if (d->text.n > max) {
+		doc_error(d, JSON_DOC_TOO_LARGE, 0,
+		    max == JSON_DOC_BYTES_MAX ? "larger than 1 MiB" : "too large");
 		return false;
 	}
 	bad = first_bad_byte(d->text);
@@ -283,19 +287,24 @@ uint32_t json_doc_line(const struct json_doc *d, size_t offset)
 	return lo;
 }
 
-enum json_doc_state json_doc_parse(
-    struct arena *a, struct slice text, struct json_doc *out)
+/* @times the limits of a settings text */
+static enum json_doc_state parse(
+    struct arena *a, struct slice text, size_t times, struct json_doc *out)
 {
-	struct parser p = {.a = a, .d = out, .lx = {.text = text}, .want = WANT_VALUE};
+	struct parser p = {.a = a,
+	    .d = out,
+	    .lx = {.text = text},
+	    .want = WANT_VALUE,
+	    .toks_max = times * JSON_DOC_TOKENS_MAX};
 	size_t cap;
 
 	if (!text.p)
 		p.lx.text.p = text.p = "";
 	*out = (struct json_doc){.text = text};
-	if (!check_bytes(out))
+	if (!check_bytes(out, times * JSON_DOC_BYTES_MAX))
 		return out->state;
 	/* room for the most there can be: what is not used is never touched */
-	cap = text.n < JSON_DOC_TOKENS_MAX ? text.n : JSON_DOC_TOKENS_MAX;
+	cap = text.n < p.toks_max ? text.n : p.toks_max;
 	out->toks = arena_alloc_raw(a, (cap + 1) * sizeof(*out->toks));
 	if (slice_starts(text, SLICE_LIT("\xef\xbb\xbf"))) {
 		out->bom = true;
@@ -320,15 +329,33 @@ enum json_doc_state json_doc_parse(
 	}
 }
 
-enum json_doc_state json_doc_parse_object(
+enum json_doc_state json_doc_parse(
     struct arena *a, struct slice text, struct json_doc *out)
 {
-	enum json_doc_state st = json_doc_parse(a, text, out);
+	return parse(a, text, 1, out);
+}
+
+static enum json_doc_state parse_object(
+    struct arena *a, struct slice text, size_t times, struct json_doc *out)
+{
+	enum json_doc_state st = parse(a, text, times, out);
 
 	if (st == JSON_DOC_OK && out->root->type != JVAL_OBJECT)
 		doc_error(out, JSON_DOC_INVALID, out->toks[out->root->tok_first].start,
 		    "the document must be an object");
 	return out->state;
+}
+
+enum json_doc_state json_doc_parse_object(
+    struct arena *a, struct slice text, struct json_doc *out)
+{
+	return parse_object(a, text, 1, out);
+}
+
+enum json_doc_state json_doc_parse_message(
+    struct arena *a, struct slice text, struct json_doc *out)
+{
+	return parse_object(a, text, JSON_DOC_MESSAGE_TIMES, out);
 }
 
 struct slice json_doc_span(const struct json_doc *d, const struct jval *v)

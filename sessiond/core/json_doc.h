@@ -11,6 +11,7 @@ enum {
 	JSON_DOC_BYTES_MAX = 1024 * 1024,
 	JSON_DOC_TOKENS_MAX = 100 * 1000,
 	JSON_DOC_KEY_MAX = 4096, /* bytes as written */
+	JSON_DOC_MESSAGE_TIMES = 8, /* so much more fits a message about settings */
 };
 
 enum json_doc_state {
@@ -50,6 +51,11 @@ enum json_doc_state json_doc_parse(
     struct arena *a, struct slice text, struct json_doc *out);
 /* Likewise, and a root that is no object is JSON_DOC_INVALID. */
 enum json_doc_state json_doc_parse_object(
+    struct arena *a, struct slice text, struct json_doc *out);
+
+/* Likewise, what is said or stored about settings: several of them, or many leaves with
+ * their pointers. */
+enum json_doc_state json_doc_parse_message(
     struct arena *a, struct slice text, struct json_doc *out);
 
 /* Index in d->lines of the line @offset is on. */

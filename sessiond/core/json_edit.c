@@ -278,13 +278,22 @@ static bool same_comments(
 	return same_list(p, q, n);
 }
 
-static bool verify(struct editor *ed, struct slice text, const struct jval *target)
+static enum json_edit_result verify(
+    struct editor *ed, struct slice text, const struct jval *target)
 {
 	struct json_doc d;
 
-	if (json_doc_parse_object(ed->a, text, &d) != JSON_DOC_OK)
-		return false;
-	return jval_equal(ed->a, d.root, target) && same_comments(ed->a, ed->d, &d);
+	switch (json_doc_parse_object(ed->a, text, &d)) {
+	case JSON_DOC_OK:
+		break;
+	case JSON_DOC_TOO_LARGE:
+		return JSON_EDIT_TOO_LARGE;
+	default:
+		return JSON_EDIT_FAILED;
+	}
+	return jval_equal(ed->a, d.root, target) && same_comments(ed->a, ed->d, &d)
+		   ? JSON_EDIT_DONE
+		   : JSON_EDIT_FAILED;
 }
 
 enum json_edit_result json_edit_to(struct arena *a, const struct json_doc *d,
@@ -316,5 +325,5 @@ enum json_edit_result json_edit_to(struct arena *a, const struct json_doc *d,
 			stats_out->n_changed_bytes +=
 			    ed.edits[i].end - ed.edits[i].start + ed.edits[i].text.n;
 	}
-	return verify(&ed, *text_out, target) ? JSON_EDIT_DONE : JSON_EDIT_FAILED;
+	return verify(&ed, *text_out, target);
 }

@@ -8,7 +8,8 @@
 enum json_edit_result {
 	JSON_EDIT_DONE,
 	JSON_EDIT_NONE,   /* it says so already: *text_out is the text as it is */
-	JSON_EDIT_FAILED, /* the new text does not verify; nothing may be written (a fault
+	JSON_EDIT_TOO_LARGE, /* the new text would pass a limit of json_doc.h */
+	JSON_EDIT_FAILED,    /* the new text does not verify; nothing may be written (a fault
 			     of this module) */
 };
 

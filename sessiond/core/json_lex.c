@@ -141,12 +141,30 @@ static struct json_tok lex_word(struct json_lex *lx)
 	return lex_bad(lx, lx->pos, "unexpected character");
 }
 
+static enum json_tok_kind punctuation(char c)
+{
+	switch (c) {
+	case '{':
+		return TOK_OBJECT_OPEN;
+	case '}':
+		return TOK_OBJECT_CLOSE;
+	case '[':
+		return TOK_ARRAY_OPEN;
+	case ']':
+		return TOK_ARRAY_CLOSE;
+	case ':':
+		return TOK_COLON;
+	case ',':
+		return TOK_COMMA;
+	default:
+		return TOK_BAD;
+	}
+}
+
 struct json_tok json_lex_next(struct json_lex *lx)
 {
-	static const char punctuation[] =
-	    "{}[]:,"; /* in the order of enum json_tok_kind */
 	const char *p = lx->text.p;
-	const char *found;
+	enum json_tok_kind kind;
 	char c;
 
 	while (lx->pos < lx->text.n && (p[lx->pos] == ' ' || p[lx->pos] == '\n' ||
@@ -155,10 +173,9 @@ struct json_tok json_lex_next(struct json_lex *lx)
 	if (lx->pos >= lx->text.n)
 		return lex_tok(lx, TOK_END, lx->pos);
 	c = p[lx->pos];
-	found = strchr(punctuation, c);
-	if (found)
-		return lex_tok(
-		    lx, (enum json_tok_kind)(found - punctuation), lx->pos + 1);
+	kind = punctuation(c);
+	if (kind != TOK_BAD)
+		return lex_tok(lx, kind, lx->pos + 1);
 	if (c == '"')
 		return lex_string(lx);
 	if (c == '/')

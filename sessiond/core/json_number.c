@@ -2,8 +2,6 @@
  * digit; two numbers are equal when all three are. */
 #include "sessiond/core/json_number.h"
 
-#include <stdint.h>
-
 #define EXP_MAX (INT64_MAX / 4)
 
 struct decimal {
@@ -94,4 +92,16 @@ bool json_number_equal(struct slice a, struct slice b)
 		if (decimal_digit(&x, x.i_first + i) != decimal_digit(&y, y.i_first + i))
 			return false;
 	return true;
+}
+
+uint64_t json_number_hash(struct slice text)
+{
+	struct decimal d = decimal_parse(text);
+	uint64_t h = (uint64_t)d.exp * 2 + d.negative;
+
+	if (d.huge_exp)
+		return 0;
+	for (size_t i = d.i_first; i < d.i_last; i++)
+		h = (h ^ (unsigned char)decimal_digit(&d, i)) * 0x100000001b3u;
+	return h;
 }

@@ -141,21 +141,35 @@ static struct jval *find_few(const struct jval *obj, struct slice key)
 	return NULL;
 }
 
+/* Documents are walked side by side: what is asked for is most often what follows. */
+static struct jval *guessed(const struct jval *obj, struct slice key, uint32_t hash)
+{
+	struct jval *g = obj->guess ? obj->guess : obj->first;
+
+	return !g->shadowed && member_hash(g) == hash && slice_eq(g->key, key) ? g : NULL;
+}
+
 struct jval *jval_get_hashed(
     struct arena *a, const struct jval *obj, struct slice key, uint32_t hash)
 {
+	struct jval *self, *found;
+
 	if (!jval_is_tree(obj))
 		return NULL;
 	if (obj->n < INDEX_FROM)
 		return find_few(obj, key);
-	if (!obj->index) {
-		/* the index is no part of the value: a reader may make it */
-		struct jval *self = obj->first->parent;
-
-		must(self == obj);
-		index_build(a, self);
+	/* index and guess are no part of the value: a reader may set them */
+	self = obj->first->parent;
+	must(self == obj);
+	found = guessed(self, key, hash);
+	if (!found) {
+		if (!self->index)
+			index_build(a, self);
+		found = *index_slot(self->index, key, hash, false);
 	}
-	return *index_slot(obj->index, key, hash, false);
+	if (found)
+		self->guess = found->next;
+	return found;
 }
 
 struct jval *jval_get(struct arena *a, const struct jval *obj, struct slice key)
@@ -234,7 +248,7 @@ struct jval *jval_copy_leaf(struct arena *a, const struct jval *v)
 	c->key = SLICE_NULL;
 	c->hash = 0;
 	if (v->type == JVAL_OBJECT) {
-		c->first = c->last = NULL;
+		c->first = c->last = c->guess = NULL;
 		c->n = 0;
 		c->text = SLICE_NULL;
 	}
@@ -310,6 +324,8 @@ static void jval_unlink(struct jval *v)
 {
 	struct jval *p = v->parent;
 
+	if (p->type == JVAL_OBJECT && p->guess == v)
+		p->guess = v->next;
 	if (v->prev)
 		v->prev->next = v->next;
 	else
@@ -345,6 +361,8 @@ void jval_replace(struct arena *a, struct jval *old, struct jval *fresh)
 	must(p && !fresh->parent && !old->shadowed);
 	fresh->key = old->key;
 	fresh->hash = old->hash;
+	if (p->type == JVAL_OBJECT && p->guess == old)
+		p->guess = fresh;
 	if (p->index)
 		*index_slot(p->index, old->key, member_hash(old), false) = fresh;
 	fresh->parent = p;
@@ -417,6 +435,65 @@ bool jval_equal(struct arena *a, const struct jval *x, const struct jval *y)
 		f->x = jval_next(f->x);
 		if (!f->object)
 			f->y = jval_next(f->y);
+	}
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	uint64_t h = (a ^ b * 0x9e3779b97f4a7c15u) * 0x9fb21c651e98df25u;
+
+	return h ^ h >> 29;
+}
+
+/* Of anything without children. */
+static uint64_t leaf_hash(const struct jval *v)
+{
+	switch (v->type) {
+	case JVAL_BOOL:
+		return mix(v->type, v->truth);
+	case JVAL_NUMBER:
+		return mix(v->type, json_number_hash(v->text));
+	case JVAL_STRING:
+		return mix(v->type, jval_hash(v->str));
+	default:
+		return mix(v->type, 0);
+	}
+}
+
+/* The place of @v in its container: by name, or by number. */
+static uint64_t place_hash(const struct jval *v, uint64_t around, size_t i)
+{
+	return mix(around, v->parent->type == JVAL_OBJECT ? jval_hash(v->key) : i);
+}
+
+/* The sum of what each leaf is, mixed with where it is: so the order of members does not
+ * count. */
+uint64_t jval_value_hash(const struct jval *v)
+{
+	uint64_t at[JVAL_DEPTH_MAX + 2] = {1}, sum = 0;
+	size_t index[JVAL_DEPTH_MAX + 2] = {0}, depth = 0;
+	const struct jval *it = v;
+
+	for (;;) {
+		const struct jval *child = jval_first(it);
+
+		if (child && (it->type == JVAL_OBJECT || it->type == JVAL_ARRAY)) {
+			must(depth + 1 < ARRAY_LEN(at));
+			depth++;
+			index[depth] = 0;
+			it = child;
+		} else {
+			sum += mix(at[depth], leaf_hash(it));
+			while (depth && !jval_next(it)) {
+				it = it->parent;
+				depth--;
+			}
+			if (!depth)
+				return sum;
+			it = jval_next(it);
+			index[depth]++;
+		}
+		at[depth] = place_hash(it, at[depth - 1], index[depth]);
 	}
 }
 

@@ -31,7 +31,11 @@ struct jval {
 	struct slice key; /* of a member, decoded */
 	struct slice
 	    text; /* scalars: as it stood; containers of a document: their whole text */
-	struct slice str; /* JVAL_STRING: decoded; lone surrogates as three bytes */
+	union {
+		struct slice
+		    str; /* JVAL_STRING: decoded; lone surrogates as three bytes */
+		struct jval *guess; /* JVAL_OBJECT: the member that may be asked for next */
+	};
 	struct jval *parent, *first, *last, *prev, *next;
 	struct jval_index *index; /* objects with many members, made at first look-up */
 	uint32_t tok_key, tok_first, tok_last; /* documents: tokens */
@@ -95,5 +99,8 @@ void jval_replace(struct arena *a, struct jval *old, struct jval *fresh);
 /* Same value: numbers by exact decimal, strings by code points, objects without regard to
  * order, arrays in order. */
 bool jval_equal(struct arena *a, const struct jval *x, const struct jval *y);
+
+/* Equal values have equal hashes. */
+uint64_t jval_value_hash(const struct jval *v);
 
 const char *jval_type_name(enum jval_type t);

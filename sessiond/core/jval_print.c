@@ -124,6 +124,16 @@ void jval_print(struct buf *out, const struct jval *v)
 	print_value(&p, v);
 }
 
+bool jval_same_text(const struct jval *x, const struct jval *y)
+{
+	AUTO(buf_deinit) struct buf a = BUF_NULL(SIZE_MAX);
+	AUTO(buf_deinit) struct buf b = BUF_NULL(SIZE_MAX);
+
+	jval_print(&a, x);
+	jval_print(&b, y);
+	return slice_eq(buf_slice(&a), buf_slice(&b));
+}
+
 void jval_render(struct buf *out, const struct jval *v, const struct jval_style *st)
 {
 	struct printer p = {.out = out, .st = st};

@@ -7,6 +7,8 @@
 
 /* Compact, scalars verbatim. Overrides' tombs must not be in it. */
 void jval_print(struct buf *out, const struct jval *v);
+/* Printed the same: a number written in another way is not. */
+bool jval_same_text(const struct jval *x, const struct jval *y);
 
 struct jval_style {
 	bool multi_line;

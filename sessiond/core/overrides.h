@@ -56,6 +56,8 @@ struct overrides_problem {
 /* Operations on overrides: {"set":{},"del":[],"clear":[]}, each optional. */
 struct overrides_ops {
 	struct overrides changes; /* sets and tombs */
+	struct json_pointer *named; /* the pointers of both, as they were given */
+	size_t n_named;
 	struct json_pointer *clears;
 	size_t n_clears;
 };
@@ -81,3 +83,7 @@ struct overrides_problem *overrides_parse(
 /* {"set":{},"del":[],"clear":[]}: what turns @from into @to. False if nothing does. */
 bool overrides_print_delta(struct arena *a, const struct overrides *from,
     const struct overrides *to, struct buf *out);
+/* Likewise for a server that has @base (may be NULL): what is below an array there or in
+ * @from is told as one object in the array's place, because no pointer leads into one. */
+bool overrides_print_delta_over(struct arena *a, const struct overrides *from,
+    const struct overrides *to, const struct jval *base, struct buf *out);

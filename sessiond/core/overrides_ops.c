@@ -113,13 +113,30 @@ static void find_overlaps(struct ops_reader *r)
 	}
 }
 
-static void read_sets(struct ops_reader *r, const struct jval *set, struct overrides *out)
+static void read_sets(
+    struct ops_reader *r, const struct jval *set, struct overrides_ops *out)
 {
 	struct json_pointer ptr;
 
-	jval_for_each (v, set)
-		if (path_read(r, v->key, v, &ptr))
-			overrides_set(r->a, out, ptr.tokens, ptr.n, v);
+	jval_for_each (v, set) {
+		if (!path_read(r, v->key, v, &ptr))
+			continue;
+		overrides_set(r->a, &out->changes, ptr.tokens, ptr.n, v);
+		out->named[out->n_named++] = ptr;
+	}
+}
+
+static void read_dels(
+    struct ops_reader *r, const struct jval *del, struct overrides_ops *out)
+{
+	struct json_pointer ptr;
+
+	jval_for_each (v, del) {
+		if (!path_read(r, v->str, NULL, &ptr))
+			continue;
+		overrides_del(r->a, &out->changes, ptr.tokens, ptr.n);
+		out->named[out->n_named++] = ptr;
+	}
 }
 
 static bool is_pointer_list(
@@ -146,15 +163,15 @@ static void ops_read(struct ops_reader *r, const struct jval *set, const struct 
 	    r->a, sizeof(*r->paths) * ((set ? set->n : 0u) + (del ? del->n : 0u) +
 					  (clear ? clear->n : 0u) + 1u));
 	out->changes = overrides_new(r->a);
+	out->named = arena_alloc(r->a,
+	    sizeof(*out->named) * ((set ? set->n : 0u) + (del ? del->n : 0u) + 1u));
 	if (set && set->type != JVAL_OBJECT)
 		problem_add(
 		    r, SLICE_LIT("set"), "must be an object of pointers and values");
 	else
-		read_sets(r, set, &out->changes);
+		read_sets(r, set, out);
 	if (del && is_pointer_list(r, del, "del"))
-		jval_for_each (v, del)
-			if (path_read(r, v->str, NULL, &ptr))
-				overrides_del(r->a, &out->changes, ptr.tokens, ptr.n);
+		read_dels(r, del, out);
 	if (!clear || !is_pointer_list(r, clear, "clear"))
 		return;
 	out->clears = arena_alloc(r->a, sizeof(*out->clears) * (clear->n + 1u));
@@ -247,13 +264,66 @@ static bool is_forgotten(
 	return false;
 }
 
+/* How many tokens of @ptr lead to an array; 0: none does. */
+static size_t array_above(
+    struct arena *a, const struct jval *doc, const struct json_pointer *ptr)
+{
+	const struct jval *v = doc;
+
+	for (size_t i = 0; i < ptr->n && v; i++) {
+		if (v->type == JVAL_ARRAY)
+			return i;
+		v = jval_get(a, v, ptr->tokens[i]);
+	}
+	return 0;
+}
+
+static void add_set(
+    struct buf *sets, struct slice path, const struct jval *value)
+{
+	if (sets->n)
+		buf_addc(sets, ',');
+	json_string_print(sets, path);
+	buf_addc(sets, ':');
+	jval_print(sets, value);
+}
+
+/* The object of @to at the first @n tokens, once. Where it only deletes, @clears: the
+ * array must be gone before anything below it can be. */
+static void add_whole(struct arena *a, struct buf *sets, struct buf *clears,
+    const struct overrides *from, const struct overrides *to,
+    const struct json_pointer *ptr, size_t n, const struct jval **told)
+{
+	struct jval *at = json_pointer_get(a, to->root, ptr->tokens, n);
+	struct overrides part;
+
+	if (at == *told)
+		return;
+	*told = at;
+	part.root = jval_copy(a, at);
+	part.root = overrides_plain(a, &part);
+	if (part.root->n > 0)
+		add_set(sets, json_pointer_text(a, ptr->tokens, n), part.root);
+	else if (json_pointer_get(a, from->root, ptr->tokens, n))
+		list_add(clears, json_pointer_text(a, ptr->tokens, n));
+}
+
 bool overrides_print_delta(struct arena *a, const struct overrides *from,
     const struct overrides *to, struct buf *out)
 {
+	return overrides_print_delta_over(a, from, to, NULL, out);
+}
+
+bool overrides_print_delta_over(struct arena *a, const struct overrides *from,
+    const struct overrides *to, const struct jval *base, struct buf *out)
+{
+	const struct jval *told = NULL;
 	AUTO(buf_deinit) struct buf sets = BUF_NULL(SIZE_MAX);
 	AUTO(buf_deinit) struct buf dels = BUF_NULL(SIZE_MAX);
 	AUTO(buf_deinit) struct buf clears = BUF_NULL(SIZE_MAX);
 	struct json_pointer ptr;
+	struct slice cleared = SLICE_NULL;
+	size_t n_array;
 
 	overrides_for_each (v, to) {
 		struct slice text = json_pointer_of(a, v);
@@ -264,22 +334,29 @@ bool overrides_print_delta(struct arena *a, const struct overrides *from,
 		if (old && (jval_equal(a, old, v) ||
 			       (v->type == JVAL_OBJECT && jval_is_tree(old))))
 			continue;
-		if (v->type == JVAL_TOMB) {
+		n_array = array_above(a, from->root, &ptr);
+		n_array = n_array ? n_array : array_above(a, base, &ptr);
+		if (n_array)
+			add_whole(a, &sets, &clears, from, to, &ptr, n_array, &told);
+		else if (v->type == JVAL_TOMB)
 			list_add(&dels, text);
-			continue;
-		}
-		if (sets.n)
-			buf_addc(&sets, ',');
-		json_string_print(&sets, text);
-		buf_addc(&sets, ':');
-		jval_print(&sets, v);
+		else
+			add_set(&sets, text, v);
 	}
 	overrides_for_each (v, from) {
 		struct slice text = json_pointer_of(a, v);
 
 		must(json_pointer_parse(a, text, &ptr));
-		if (is_forgotten(a, to, &ptr))
+		if (!is_forgotten(a, to, &ptr))
+			continue;
+		n_array = array_above(a, base, &ptr);
+		if (n_array && json_pointer_get(a, to->root, ptr.tokens, n_array))
+			continue; /* the object in the array's place replaces it all */
+		if (n_array)
+			text = json_pointer_text(a, ptr.tokens, n_array);
+		if (!slice_eq(text, cleared))
 			list_add(&clears, text);
+		cleared = text;
 	}
 	buf_adds(out, "{\"set\":{");
 	buf_add_slice(out, buf_slice(&sets));

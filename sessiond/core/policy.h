@@ -90,3 +90,5 @@ const struct policy_array *policy_array_here(const struct policy_walk *w);
 /* Tokens of the override block this path is in: what is behind it is a path of its own.
  * 0: none. */
 size_t policy_block(const struct policy_walk *w);
+/* @doc has override blocks at its top. */
+bool policy_has_blocks(struct arena *a, const struct jval *doc);

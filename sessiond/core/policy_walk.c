@@ -90,6 +90,16 @@ static uint64_t step(const struct policy_pattern *p, uint64_t at, struct slice t
 	return next ? closure(p, next) : 0;
 }
 
+/* Most rules wait for one literal token, which this is not. */
+static bool differs(const struct candidate *c, struct slice token)
+{
+	const struct policy_pattern *p = &c->rule->pattern;
+
+	if ((c->at & (c->at - 1)) || !(c->at & p->literal))
+		return false;
+	return p->tokens[__builtin_ctzll(c->at)].n != token.n;
+}
+
 static bool matched(const struct policy_pattern *p, uint64_t at)
 {
 	return at >> p->n & 1;
@@ -155,11 +165,19 @@ struct policy_walk *policy_walk_new(struct arena *a, const struct policy *p)
 	return w;
 }
 
+static const char *const blocks[] = {
+    "dev", "nightly", "preview", "stable", "macos", "linux", "windows"};
+
+bool policy_has_blocks(struct arena *a, const struct jval *doc)
+{
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		if (jval_get_str(a, doc, blocks[i]))
+			return true;
+	return jval_get_str(a, doc, "profiles") != NULL;
+}
+
 static enum chain chain_next(enum chain c, struct slice token)
 {
-	static const char *const blocks[] = {
-	    "dev", "nightly", "preview", "stable", "macos", "linux", "windows"};
-
 	if (c == CHAIN_PROFILES)
 		return CHAIN_PROFILE;
 	if (c == CHAIN_PROFILE)
@@ -188,6 +206,8 @@ void policy_push(struct policy_walk *w, struct slice token)
 	for (size_t i = 0; i < from->n; i++) {
 		struct candidate c = from->v[i];
 
+		if (differs(&c, token))
+			continue;
 		c.at = step(&c.rule->pattern, c.at, token);
 		if (matched(&c.rule->pattern, c.at))
 			level_hit(w, to, &c);

@@ -218,6 +218,15 @@ static void check_arrays(struct acceptor *ac, const struct overrides *current,
 	*problems = p;
 }
 
+/* What is set in the place of an array is set whole. */
+static void clear_array(struct acceptor *ac, const struct json_pointer *ptr)
+{
+	struct settings_at at = at_path(ac, ptr->tokens, ptr->n);
+
+	if (at.base && at.base->type == JVAL_ARRAY)
+		overrides_clear(ac->s.a, ac->out, ptr->tokens, ptr->n);
+}
+
 struct overrides_problem *settings_accept_ops(struct arena *a, const struct jval *base,
     const struct policy *p, const struct overrides *current,
     const struct overrides_ops *ops, struct overrides *out, struct settings_verdict *v)
@@ -231,17 +240,17 @@ struct overrides_problem *settings_accept_ops(struct arena *a, const struct jval
 		check_arrays(&ac, current, &ops->clears[i],
 		    json_pointer_text(a, ops->clears[i].tokens, ops->clears[i].n),
 		    &problems);
-	overrides_for_each (leaf, &ops->changes) {
-		struct slice text = json_pointer_of(a, leaf);
-
-		must(json_pointer_parse(a, text, &ptr));
-		check_arrays(&ac, current, &ptr, text, &problems);
-	}
+	for (size_t i = 0; i < ops->n_named; i++)
+		check_arrays(&ac, current, &ops->named[i],
+		    json_pointer_text(a, ops->named[i].tokens, ops->named[i].n),
+		    &problems);
 	if (problems)
 		return problems;
 	*out = overrides_copy(a, current);
 	for (size_t i = 0; i < ops->n_clears; i++)
 		overrides_clear(a, out, ops->clears[i].tokens, ops->clears[i].n);
+	for (size_t i = 0; i < ops->n_named; i++)
+		clear_array(&ac, &ops->named[i]);
 	overrides_for_each (leaf, &ops->changes) {
 		must(json_pointer_parse(a, json_pointer_of(a, leaf), &ptr));
 		if (leaf->type == JVAL_TOMB) {

@@ -33,7 +33,8 @@ struct overrides settings_accept_plain(struct arena *a, const struct jval *base,
  * settings_accept_ops() - operations on @current
  *
  * A del of what the base lacks, and a set that equals the base, are clears; a del of an
- * object removes its leaves.
+ * object removes its leaves. A set where the base has an array replaces all that was
+ * below.
  *
  * Return: NULL, or pointers that lead into arrays (nothing was done)
  */

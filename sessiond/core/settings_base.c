@@ -34,6 +34,25 @@ static bool is_retired(struct settings_step *s, const struct jval *leaf, void *d
 	return policy_here(s->walk)->retire;
 }
 
+/* Whether to look for retired leaves at all: most bases have no key any such rule begins
+ * with, nor a block in which one could be. */
+static bool may_have_retired(struct settings_step *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->policy->n_rules; i++) {
+		const struct policy_rule *r = &s->policy->rules[i];
+
+		if (!r->retire)
+			continue;
+		any = true;
+		if (!(r->pattern.literal & 1) ||
+		    jval_get(s->a, s->base_raw, r->pattern.tokens[0]))
+			return true;
+	}
+	return any && policy_has_blocks(s->a, s->base_raw);
+}
+
 /* The unit of @doc at @ptr, if Zed would take it. */
 static struct jval *good_unit(struct settings_step *s, const struct jval *doc,
     const struct json_pointer *ptr, enum shape_unit unit)
@@ -73,28 +92,41 @@ static void quarantine(
 		jval_replace(s->a, bad, good);
 	else
 		remove_upwards(s, bad);
-	settings_event_add(s, "base_invalid", f->path, "shape")->message = f->message;
 }
 
-void settings_prepare_base(struct settings_step *s)
+static const struct jval *sound_base(struct settings_step *s)
 {
 	struct shape_finding *f;
 	struct jval *copy = NULL;
 
-	s->base = s->base_raw;
-	if (settings_any_leaf(s, s->base_raw, is_retired, NULL)) {
-		copy = jval_copy(s->a, s->base_raw);
-		settings_any_leaf(s, s->base_raw, drop_retired, copy);
-	}
 	for (f = shape_check_document(s->a, s->base_raw); f; f = f->next) {
 		if (f->verdict != SHAPE_REJECT)
 			continue;
 		if (!copy)
 			copy = jval_copy(s->a, s->base_raw);
 		quarantine(s, copy, f);
+		settings_event_add(s, "base_invalid", f->path, "shape")->message =
+		    f->message;
 	}
-	if (copy)
-		s->base = copy;
+	if (!copy)
+		return s->base_raw;
+	/* a map that was good may have entries that are not, the user's */
+	for (f = shape_check_document(s->a, copy); f; f = f->next)
+		if (f->verdict == SHAPE_REJECT)
+			quarantine(s, copy, f);
+	return copy;
+}
+
+void settings_prepare_base(struct settings_step *s)
+{
+	struct jval *copy;
+
+	s->base = s->base_sound = sound_base(s);
+	if (!may_have_retired(s) || !settings_any_leaf(s, s->base, is_retired, NULL))
+		return;
+	copy = jval_copy(s->a, s->base);
+	settings_any_leaf(s, s->base, drop_retired, copy);
+	s->base = copy;
 }
 
 /* Another kind of context server of the same name is in the base: the file's is an old
@@ -214,28 +246,4 @@ void settings_transfer(struct settings_step *s)
 		policy_pop(s->walk);
 	}
 	policy_pop(s->walk);
-}
-
-/* Overrides the user did not touch now, over a base that says something else. */
-void settings_note_shadowed(struct settings_step *s)
-{
-	overrides_for_each (v, &s->given) {
-		struct settings_at at = settings_root(s);
-		struct slice text = json_pointer_of(s->a, v);
-		struct json_pointer ptr;
-
-		must(json_pointer_parse(s->a, text, &ptr));
-		for (size_t i = 0; i < ptr.n; i++)
-			at = settings_child(s, &at, ptr.tokens[i]);
-		if (!at.u || !jval_equal(s->a, at.u, v) || !at.base)
-			continue;
-		if (v->type == JVAL_TOMB ? jval_is_tree(at.base)
-					 : jval_equal(s->a, v, at.base))
-			continue;
-		if (v->type == JVAL_OBJECT && at.base->type == JVAL_OBJECT)
-			continue;
-		if (s->base0 && jval_equal(s->a, at.base0, at.base))
-			continue;
-		settings_event_add(s, "shadowed", text, "override");
-	}
 }

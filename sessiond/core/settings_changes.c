@@ -159,10 +159,22 @@ struct printer {
 static void print_value(struct printer *p, const char *name, const struct slice *path,
     size_t n, const struct jval *v)
 {
-	if (!v)
-		return;
 	buf_addf(p->out, ",\"%s\":", name);
-	jval_print(p->out, masked_at(&p->mask, path, n, v));
+	if (v)
+		jval_print(p->out, masked_at(&p->mask, path, n, v));
+	else
+		buf_adds(p->out, "null");
+}
+
+/* What is absent is printed as null: sides that really are the value null are named. */
+static void print_nulls(
+    struct printer *p, const struct jval *old, const struct jval *fresh)
+{
+	bool was = old && old->type == JVAL_NULL, is = fresh && fresh->type == JVAL_NULL;
+
+	if (was || is)
+		buf_addf(p->out, ",\"nulls\":[%s%s%s]", was ? "\"old\"" : "",
+		    was && is ? "," : "", is ? "\"new\"" : "");
 }
 
 static void print_change(struct printer *p, const struct json_pointer *ptr,
@@ -176,17 +188,8 @@ static void print_change(struct printer *p, const struct json_pointer *ptr,
 		buf_addf(p->out, ",\"part\":\"%s\"", p->part);
 	print_value(p, "old", ptr->tokens, ptr->n, old);
 	print_value(p, "new", ptr->tokens, ptr->n, fresh);
+	print_nulls(p, old, fresh);
 	buf_addc(p->out, '}');
-}
-
-static bool same_text(const struct jval *x, const struct jval *y)
-{
-	AUTO(buf_deinit) struct buf a = BUF_NULL(SIZE_MAX);
-	AUTO(buf_deinit) struct buf b = BUF_NULL(SIZE_MAX);
-
-	jval_print(&a, x);
-	jval_print(&b, y);
-	return slice_eq(buf_slice(&a), buf_slice(&b));
 }
 
 /* Leaves of @from that are not in @to, or other ones there: gone (@to_is_new) or come. */
@@ -205,7 +208,7 @@ static void print_side(
 			other = NULL; /* its leaves are told one by one */
 		if (other && !to_is_new)
 			continue; /* told from the other side */
-		if (other && same_text(v, other))
+		if (other && jval_same_text(v, other))
 			continue;
 		print_change(p, &ptr, to_is_new ? v : NULL, to_is_new ? other : v);
 	}
@@ -259,7 +262,7 @@ size_t settings_changes_print_user(struct arena *a, struct buf *out,
 		must(json_pointer_parse(a, json_pointer_of(a, v), &ptr));
 		now = overrides_at(a, u, ptr.tokens, ptr.n);
 		if (now && now->type == v->type && jval_is_leaf(now) &&
-		    (v->type == JVAL_TOMB || same_text(v, now)))
+		    (v->type == JVAL_TOMB || jval_same_text(v, now)))
 			continue;
 		print_change(&p, &ptr,
 		    settings_effective(a, old_base, old_u, ptr.tokens, ptr.n),

@@ -33,7 +33,8 @@ struct jval *settings_masked(struct arena *a, const struct settings_mask *m,
  * @part: NULL, or printed as "part"
  * @old, @fresh: objects; NULL counts as empty
  *
- * An absent value has no member. Leaves count as different when their text does.
+ * An absent value is null; "nulls" names the sides, old or new, whose value is null
+ * itself. Leaves count as different when their text does.
  *
  * Return: how many were printed
  */

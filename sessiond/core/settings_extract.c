@@ -24,6 +24,14 @@ static void u_clear(struct settings_step *s)
 	overrides_clear(s->a, &s->u, path, n);
 }
 
+/* Both sides moved. What is the user's for good is not contended. */
+static void note_conflict(struct settings_step *s, const struct settings_at *at)
+{
+	if (at->base && policy_here(s->walk)->cls != POLICY_DEFAULT_ONCE &&
+	    settings_base_moved(s, at))
+		settings_conflict(s, at);
+}
+
 static bool tomb_leaf(struct settings_step *s, const struct jval *leaf, void *data)
 {
 	enum policy_class c = policy_here(s->walk)->cls;
@@ -58,8 +66,7 @@ static void leaf_removed(struct settings_step *s, const struct settings_at *at)
 	if (!at->base)
 		return;
 	settings_any_leaf(s, at->base, tomb_leaf, NULL);
-	if (settings_base_moved(s, at))
-		settings_conflict(s, at);
+	note_conflict(s, at);
 }
 
 /* A no-delete entry is not in the file any more: it comes back, with the user's own
@@ -77,7 +84,7 @@ static void entry_removed(struct settings_step *s, const struct settings_at *at)
 		return;
 	}
 	settings_event_add(s, "restored", settings_path(s, 0), "no-delete");
-	if (s->policy->disable_on_delete && n < POINTER_TOKENS_MAX) {
+	if (s->policy->disable_on_delete && !s->holding && n < POINTER_TOKENS_MAX) {
 		path[n] = SLICE_LIT("enabled");
 		overrides_set(s->a, &s->u, path, n + 1, jval_new_bool(s->a, false));
 	}
@@ -138,14 +145,14 @@ static void leaf_set(struct settings_step *s, const struct settings_at *at)
 	const struct jval *v;
 
 	if (s->counting) {
-		s->n_added++;
+		s->n_added += !at->last;
 		return;
 	}
 	if (hit->cls == POLICY_PROTECTED)
 		return;
 	if (hit->cls == POLICY_HELIX_OWNED) {
 		if ((at->base && !jval_equal(s->a, at->base, at->file)) ||
-		    (!at->base && at->base0) ||
+		    (!at->base && at->base0 && !settings_raw_base(s)) ||
 		    settings_locality(s, at) == LOCAL_REJECTED)
 			settings_event_add(
 			    s, "rejected", settings_path(s, 0), "helix-owned");
@@ -164,8 +171,7 @@ static void leaf_set(struct settings_step *s, const struct settings_at *at)
 		return; /* an empty object against one with members: their removal says it
 			 */
 	u_set(s, v);
-	if (at->base && settings_base_moved(s, at))
-		settings_conflict(s, at);
+	note_conflict(s, at);
 }
 
 /* A reserved entry that user and base came to have at the same time: the base's, with the

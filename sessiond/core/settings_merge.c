@@ -103,7 +103,8 @@ static enum outcome resolve(struct settings_step *s, struct settings_at *at, boo
 	}
 	local = settings_locality(s, at);
 	if (at->file && at->file->type != JVAL_OBJECT) {
-		bool given_up = hit->cls == POLICY_HELIX_OWNED && at->base0;
+		bool given_up = hit->cls == POLICY_HELIX_OWNED && at->base0 &&
+				!settings_raw_base(s);
 
 		if (local != LOCAL_YES || given_up)
 			at->file = NULL;
@@ -131,7 +132,8 @@ static bool keep_empty(struct settings_step *s, const struct frame *f)
 	if (!jval_is_object(at->file))
 		return false;
 	/* emptied by the user, and left standing */
-	if (jval_is_tree(at->base))
+	if (at->file->n == 0 &&
+	    (jval_is_tree(at->base) || jval_is_tree(settings_raw_base(s))))
 		return true;
 	/* a profile is not lost because what was in it may not be */
 	if ((n == 2 || (n == 3 && slice_is(path[2], "settings"))) &&

@@ -1,6 +1,8 @@
 /* The order of a step: read, extract, merge, edit. */
 #include "sessiond/core/settings_plan.h"
 
+#include <stdio.h>
+
 #include "base/must.h"
 #include "sessiond/core/json_edit.h"
 #include "sessiond/core/json_string.h"
@@ -19,10 +21,18 @@ static bool clear_held_leaf(struct settings_step *s, const struct jval *leaf, vo
 	size_t n;
 	const struct slice *path = policy_path(s->walk, &n);
 
+	const struct jval *v = s->held.root;
+
 	(void)leaf;
 	(void)data;
-	if (n)
-		overrides_clear(s->a, &s->held, path, n);
+	/* what is held may have been a leaf where there is an object now */
+	for (size_t i = 0; i < n && v; i++) {
+		v = jval_get(s->a, v, path[i]);
+		if (v && (v->type == JVAL_TOMB || i + 1 == n)) {
+			overrides_clear(s->a, &s->held, path, i + 1);
+			break;
+		}
+	}
 	return false;
 }
 
@@ -55,26 +65,86 @@ static void derive_overrides(struct settings_step *s)
 
 static void decide(struct settings_step *s, const struct overrides *given)
 {
+	bool moved;
+
 	if (given) {
 		s->given = *given;
 		s->u = overrides_copy(s->a, given);
+		moved = settings_spread_tombs(s, &s->u);
+		if (settings_gather_tombs(s) || moved)
+			s->given = overrides_copy(s->a, &s->u);
 	} else {
 		derive_overrides(s);
 		s->given = overrides_copy(s->a, &s->u);
 	}
+	settings_spread_tombs(s, &s->held);
 	if (s->file && s->last)
 		settings_extract(s);
 	else if (s->file)
 		settings_first_contact(s);
+	settings_spread_tombs(s, &s->held);
 	unhold_present(s);
-	if (s->last)
+	if (s->last) {
 		settings_transfer(s);
+		settings_drop_tombs(s);
+	}
+	settings_gather_tombs(s);
 	settings_note_shadowed(s);
 }
 
+/* The first member that a later one of the same key makes unseen. */
+static const struct jval *first_duplicate(const struct jval *root)
+{
+	const struct jval *v = root;
+
+	while (v && !v->shadowed) {
+		if (v->first) {
+			v = v->first;
+			continue;
+		}
+		while (v && !v->next)
+			v = v->parent;
+		v = v ? v->next : NULL;
+	}
+	return v;
+}
+
+/* Where it stands, as near as a pointer comes: none leads into an array. */
+static struct slice reachable(struct arena *a, const struct jval *v)
+{
+	for (const struct jval *p = v->parent; p; p = p->parent)
+		if (p->type == JVAL_ARRAY)
+			v = p;
+	return json_pointer_of(a, v);
+}
+
+/* What Zed may stumble over, and nobody here repairs. */
+static void note_text(struct settings_step *s, const struct json_doc *d)
+{
+	const struct jval *twice = d->duplicate_keys ? first_duplicate(d->root) : NULL;
+
+	if (d->bom)
+		settings_event_add(s, "warning", SLICE_LIT(""), "bom");
+	if (twice)
+		settings_event_add(s, "warning", reachable(s->a, twice), "duplicate_key");
+}
+
+/* What there is to write could not be read again: the file stays. */
+static void refuse_size(struct settings_output *out, const struct overrides *given)
+{
+	struct json_doc *d = &out->doc;
+
+	out->state = SETTINGS_TOO_LARGE;
+	out->merged = NULL;
+	out->overrides = *given;
+	d->error.line = d->error.column = 1;
+	snprintf(d->error.message, sizeof(d->error.message),
+	    "the new text would pass the limits (1 MiB, 100 levels, 100000 tokens)");
+}
+
 /* The text that says @merged. */
-static void edit(
-    struct arena *a, const struct settings_input *in, struct settings_output *out)
+static void edit(struct arena *a, const struct settings_input *in,
+    const struct overrides *given, struct settings_output *out)
 {
 	struct slice text = SLICE_NULL;
 	struct json_edit_stats stats = {0};
@@ -85,6 +155,10 @@ static void edit(
 		break;
 	case JSON_EDIT_DONE:
 		out->changed = true;
+		break;
+	case JSON_EDIT_TOO_LARGE:
+		refuse_size(out, given);
+		text = out->doc.text;
 		break;
 	case JSON_EDIT_FAILED:
 		out->edit_failed = true;
@@ -118,14 +192,16 @@ static bool read_file(
 int settings_plan(struct arena *a, const struct settings_input *in,
     struct settings_output *out, struct err *e)
 {
-	struct settings_step s = {.a = a, .policy = in->policy, .base0 = in->base0};
+	struct settings_step s = {
+	    .a = a, .policy = in->policy, .base0 = in->base0, .seen = in->seen};
 	struct json_doc last = {0};
+	struct overrides given;
 	bool same; /* the user did nothing */
 
 	*out = (struct settings_output){0};
 	s.events_end = &s.events;
 	s.walk = policy_walk_new(a, in->policy);
-	out->overrides = in->overrides ? *in->overrides : overrides_new(a);
+	out->overrides = given = in->overrides ? *in->overrides : overrides_new(a);
 	out->held = s.held = in->held ? overrides_copy(a, in->held) : overrides_new(a);
 	same = in->last && in->file && slice_eq(*in->last, *in->file);
 	if (in->last && !same &&
@@ -142,11 +218,17 @@ int settings_plan(struct arena *a, const struct settings_input *in,
 	/* a missing or blank file says nothing about what the user wants: it is made
 	 * again */
 	s.file = out->doc.root ? out->doc.root : s.last;
+	note_text(&s, &out->doc);
+	settings_apply_migrated(&s, in->migrated);
+	if (in->migrating && s.file && s.last)
+		settings_find_migrated(&s);
 	decide(&s, in->overrides);
 	out->merged = settings_merge(&s);
 	out->overrides = s.u;
 	out->held = s.held;
-	edit(a, in, out);
+	out->migrated = s.migrated;
+	out->sound_base = s.base_sound != s.base_raw ? s.base_sound : NULL;
+	edit(a, in, &given, out);
 	out->events = s.events;
 	return 0;
 }
@@ -165,6 +247,7 @@ struct jval *settings_merged(struct arena *a, const struct jval *base,
 	s.given = none;
 	s.held = none;
 	settings_prepare_base(&s);
+	settings_spread_tombs(&s, &s.u);
 	merged = settings_merge(&s);
 	if (events_out)
 		*events_out = s.events;

@@ -11,7 +11,7 @@ struct settings_event {
 	    *type; /* conflict restored rejected shadowed held invalid base_invalid ... */
 	struct slice path;
 	const char *rule;    /* class or reason */
-	const char *message; /* what Zed would say; NULL: nothing */
+	const char *message; /* what Zed would say; migrated: the new path; NULL: nothing */
 	const struct jval *base, *helix,
 	    *user; /* conflict: before, now, theirs; NULL: absent, or secret */
 	struct settings_event *next;
@@ -25,10 +25,18 @@ struct settings_input {
 	const struct jval *base;  /* NULL: what was last applied (or nothing) */
 	const struct jval *base0; /* the base @last was made with; NULL: not known */
 	const struct overrides *overrides; /* NULL: not known */
+	/* What of @overrides the server has. On what it has not, a base that moved is no
+	 * answer: both were changed at once. NULL: all. */
+	const struct overrides *seen;
 	const struct policy *policy;
 	/* tombs at leaves that are held: missing from the file, though neither confirmed
 	 * nor undone; may be NULL */
 	const struct overrides *held;
+	/* The editor has just migrated its settings: a key of @last that is gone from
+	 * @file while an equal value came under another name was renamed, not removed. */
+	bool migrating;
+	/* @migrated of the step before: {"/old":"/new"}; NULL: none */
+	const struct jval *migrated;
 };
 
 struct settings_output {
@@ -38,6 +46,11 @@ struct settings_output {
 	struct jval *merged; /* what @text says; NULL when state is not ok */
 	struct overrides overrides; /* the complete set; as given when state is not ok */
 	struct overrides held;      /* what is held from now on */
+	struct jval *migrated;      /* names to be remembered for the next step: the base
+				       still says the old ones; never NULL when OK */
+	/* The base as it counted, last good values in it; the next step's @base0. NULL: as
+	 * given. */
+	const struct jval *sound_base;
 	struct settings_event *events;
 	struct json_doc doc; /* the file as parsed; its error when state is not ok */
 	struct json_edit_stats *stats;

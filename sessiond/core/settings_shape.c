@@ -165,7 +165,8 @@ static void check_agent_server(struct checker *c, const struct jval *v)
 
 static void check_theme(struct checker *c, const struct jval *v)
 {
-	const struct jval *light = member(c, v, "light"), *dark = member(c, v, "dark");
+	const struct jval *light = member(c, v, "light"), *dark = member(c, v, "dark"),
+			  *mode;
 
 	if (v->type == JVAL_STRING || v->type == JVAL_NULL)
 		return;
@@ -173,7 +174,11 @@ static void check_theme(struct checker *c, const struct jval *v)
 	    dark->type != JVAL_STRING)
 		found(c, SHAPE_REJECT, NULL,
 		    "must be a name, or an object with the names light and dark");
-	want_type(c, v, "mode", JVAL_STRING, "must be system, light or dark");
+	mode = member(c, v, "mode");
+	if (mode && (mode->type != JVAL_STRING ||
+			(!slice_is(mode->str, "system") && !slice_is(mode->str, "light") &&
+			    !slice_is(mode->str, "dark"))))
+		found(c, SHAPE_REJECT, "mode", "must be system, light or dark");
 }
 
 static void check_alias(struct checker *c, const struct jval *v)

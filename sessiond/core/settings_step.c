@@ -188,6 +188,17 @@ static bool is_base_guard(struct settings_step *s, const struct jval *leaf, void
 	return c == POLICY_HELIX_OWNED || c == POLICY_NO_DELETE;
 }
 
+const struct jval *settings_raw_base(struct settings_step *s)
+{
+	const struct jval *v = s->base_raw;
+	size_t n;
+	const struct slice *path = policy_path(s->walk, &n);
+
+	for (size_t i = 0; i < n && v; i++)
+		v = jval_get(s->a, v, path[i]);
+	return v;
+}
+
 /* Nobody else knows it: what is protected, and what is owned but only here (and was not
  * the base's before). */
 static bool is_local(struct settings_step *s, const struct jval *leaf, void *data)
@@ -201,7 +212,8 @@ static bool is_local(struct settings_step *s, const struct jval *leaf, void *dat
 	(void)data;
 	for (size_t i = 0; i < n && was && c == POLICY_HELIX_OWNED; i++)
 		was = jval_get(s->a, was, path[i]);
-	return c == POLICY_PROTECTED || (c == POLICY_HELIX_OWNED && !was);
+	return c == POLICY_PROTECTED ||
+	       (c == POLICY_HELIX_OWNED && (!was || settings_raw_base(s)));
 }
 
 bool settings_guarded(struct settings_step *s, const struct settings_at *at)

@@ -13,9 +13,13 @@ struct settings_step {
 	const struct jval *base,
 	    *base0; /* base: never NULL, what may be written; base0 NULL: not known */
 	const struct jval *base_raw; /* as given: with what is retired or cannot stand */
+	const struct jval *base_sound; /* with last good values for what cannot stand */
+	const struct jval *sound;    /* @base before anything in it was moved */
 	struct overrides given;      /* overrides at the start of the step */
+	const struct overrides *seen; /* what the server has of them; NULL: all */
 	struct overrides u;          /* overrides being made */
 	struct overrides held;       /* paths that are missing without being deleted */
+	struct jval *migrated;       /* pointers to pointers: read under another name */
 	struct settings_event *events, **events_end;
 	/* extraction */
 	bool counting; /* first pass: only count */
@@ -71,6 +75,8 @@ enum settings_locality { LOCAL_NO, LOCAL_YES, LOCAL_REJECTED };
 enum settings_locality settings_locality(
     struct settings_step *s, const struct settings_at *at);
 
+/* What Helix sent at the walk's path, entries included that cannot stand. */
+const struct jval *settings_raw_base(struct settings_step *s);
 /* A retired setting (this path) that is as Helix once wrote it. */
 bool settings_is_retired(struct settings_step *s, const struct jval *v);
 
@@ -78,11 +84,24 @@ bool settings_is_retired(struct settings_step *s, const struct jval *v);
 /* s->base from s->base_raw: without what is retired, last good values for entries Zed
  * would not take. */
 void settings_prepare_base(struct settings_step *s);
+/* What the base says under a name the editor gave up is moved to the new one; pairs that
+ * still count are in s->migrated. @map may be NULL. */
+void settings_apply_migrated(struct settings_step *s, const struct jval *map);
+/* The file was saved by a migration of the editor: leaves that went and came with the
+ * same value are such pairs. */
+void settings_find_migrated(struct settings_step *s);
+/* A tomb over an object of the base becomes one at each of its leaves. True if there was
+ * one. */
+bool settings_spread_tombs(struct settings_step *s, struct overrides *o);
+/* Tombs below what is a leaf of the base now become one there. True if there were. */
+bool settings_gather_tombs(struct settings_step *s);
 void settings_extract(struct settings_step *s); /* file against last */
 /* Likewise, whatever the amount. */
 void settings_extract_plain(struct settings_step *s);
 void settings_first_contact(struct settings_step *s); /* file without last */
 void settings_transfer(struct settings_step *s);
+/* Tombs of what the base gave up in this step: there is nothing left to remove. */
+void settings_drop_tombs(struct settings_step *s);
 void settings_note_shadowed(struct settings_step *s);
 struct jval *settings_merge(struct settings_step *s);
 

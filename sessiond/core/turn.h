@@ -40,6 +40,7 @@ struct turn {
 			   transcript */
 	uint64_t rank;  /* place in the queue; order unless somebody moved it */
 	enum turn_state state;
+	enum turn_state open_state; /* the last one before it ended */
 	enum turn_origin origin;
 	bool interrupt;
 	char *prompt;
@@ -105,4 +106,13 @@ static inline bool turn_state_terminal(enum turn_state s)
 static inline bool turn_open(const struct turn *t)
 {
 	return !turn_state_terminal(t->state);
+}
+/* What others are told: an end that is not stored could be lost again. */
+static inline enum turn_state turn_told_state(const struct turn *t)
+{
+	return turn_open(t) || t->end_stored ? t->state : t->open_state;
+}
+static inline bool turn_told_open(const struct turn *t)
+{
+	return !turn_state_terminal(turn_told_state(t));
 }

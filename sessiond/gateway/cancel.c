@@ -78,7 +78,7 @@ void message_on_cancel(struct call *c)
 		return;
 	metric_inc(M_cancels);
 	t = cancel_target(s, request_id);
-	if (!t || t->storing_create || turn_state_terminal(t->state)) {
+	if (!t || t->storing_create || !turn_told_open(t)) {
 		cancel_answer(c, 200, "noop");
 		return;
 	}

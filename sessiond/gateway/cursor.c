@@ -2,7 +2,7 @@
  * secret: it only keeps a cursor of one list from being taken for another's. */
 #include "sessiond/gateway/cursor.h"
 
-#include "base/io/auth.h"
+#include "base/digest.h"
 #include "base/must.h"
 
 #include <inttypes.h>
@@ -12,20 +12,20 @@ enum {
 };
 
 static void cursor_check(
-    const char *body, const char *scope, char out[static AUTH_HASH_LEN + 1])
+    const char *body, const char *scope, char out[static DIGEST_HEX_LEN + 1])
 {
 	struct buf b = BUF_NULL(1024);
 
 	buf_addf(&b, "cursor %s %s", scope, body);
 	must(buf_check(&b) == 0);
-	auth_hash(b.data, b.n, out);
+	digest_hex(buf_slice(&b), out);
 	buf_deinit(&b);
 	out[CURSOR_CHECK_LEN] = '\0';
 }
 
 void cursor_print(const struct cursor *c, const char *scope, char out[static CURSOR_MAX])
 {
-	char body[CURSOR_MAX - CURSOR_CHECK_LEN - 2], check[AUTH_HASH_LEN + 1];
+	char body[CURSOR_MAX - CURSOR_CHECK_LEN - 2], check[DIGEST_HEX_LEN + 1];
 
 	must(snprintf(body, sizeof(body), "%" PRIx64 ".%" PRIx64 ".%s", c->a, c->b,
 		 c->key) < (int)sizeof(body));
@@ -35,7 +35,7 @@ void cursor_print(const struct cursor *c, const char *scope, char out[static CUR
 
 bool cursor_parse(const char *text, const char *scope, struct cursor *out)
 {
-	char body[CURSOR_MAX], check[AUTH_HASH_LEN + 1];
+	char body[CURSOR_MAX], check[DIGEST_HEX_LEN + 1];
 	char *last;
 	int n = 0;
 

@@ -269,15 +269,18 @@ void fanout_output(struct session *s, struct turn *t)
 
 /* ---- settings ---- */
 
-/* Everybody's sockets, agents' too. Takes @text. */
-static void fanout_config(struct session *s, struct buf *text)
+/* Everybody's sockets, agents' too. Takes @text. @overrides: their revision, 0: it is the
+ * base. */
+static void fanout_config(struct session *s, struct buf *text, uint64_t overrides)
 {
 	list_for_each_safe (it, &s->fan.subscribers) {
 		struct subscriber *sub = list_entry(it, struct subscriber, link);
 
 		if (!sub->ws || !sub->opened)
 			continue;
-		if (sub->behind)
+		if (sub->behind && overrides)
+			sub->missed_overrides = overrides;
+		else if (sub->behind)
 			sub->missed_config = true;
 		else
 			socket_send(sub, buf_slice(text));
@@ -286,7 +289,7 @@ static void fanout_config(struct session *s, struct buf *text)
 }
 
 static void fanout_settings(struct gateway *g, const struct id *session,
-    const char *event, const char *type, struct jsn *v)
+    const char *event, const char *type, struct jsn *v, uint64_t overrides)
 {
 	struct session *s = sessions_find(g->sessions, session->s);
 	struct buf text = BUF_NULL(FANOUT_TEXT_MAX);
@@ -298,7 +301,7 @@ static void fanout_settings(struct gateway *g, const struct id *session,
 	jsn_set_string(v, "type", type);
 	jsn_set_string(v, "session_id", session->s);
 	jsn_print(v, &text);
-	fanout_config(s, &text);
+	fanout_config(s, &text, overrides);
 	jsn_del(v, "type");
 	fanout_emit_json(s, event, v);
 }
@@ -310,7 +313,7 @@ void fanout_config_changed(
 
 	if (field)
 		jsn_set_string(v, "field", field);
-	fanout_settings(g, session, "config_changed", "config_changed", v);
+	fanout_settings(g, session, "config_changed", "config_changed", v, 0);
 }
 
 void fanout_user_settings_changed(
@@ -319,7 +322,7 @@ void fanout_user_settings_changed(
 	struct jsn *v = jsn_new_object();
 
 	jsn_set_int(v, "revision", (int64_t)revision);
-	fanout_settings(g, session, "overrides", "user_settings_changed", v);
+	fanout_settings(g, session, "overrides", "user_settings_changed", v, revision);
 }
 
 /* ---- life ---- */

@@ -127,6 +127,8 @@ static void add_response(const struct entries *e, struct buf *out)
 void frontend_add_interaction(
     const struct session *s, const struct turn *t, struct buf *out)
 {
+	int64_t completed_unix_ms = turn_told_open(t) ? 0 : t->completed_unix_ms;
+
 	begin_envelope(s, "interaction_update", t->id, out);
 	buf_adds(out, ",\"interaction\":{");
 	add_string(out, "id", t->id);
@@ -134,9 +136,9 @@ void frontend_add_interaction(
 	add_time(out, "created", t->created_unix_ms);
 	buf_addc(out, ',');
 	add_time(out, "updated",
-	    t->completed_unix_ms ? t->completed_unix_ms : t->created_unix_ms);
+	    completed_unix_ms ? completed_unix_ms : t->created_unix_ms);
 	buf_addc(out, ',');
-	add_time(out, "completed", t->completed_unix_ms);
+	add_time(out, "completed", completed_unix_ms);
 	buf_addc(out, ',');
 	add_string(out, "session_id", s->rec.id.s);
 	buf_addc(out, ',');
@@ -145,8 +147,8 @@ void frontend_add_interaction(
 	buf_add_json_string(out, t->prompt, t->n_prompt);
 	buf_addc(out, ',');
 	add_response(&t->entries, out);
-	buf_addf(out, ",\"state\":\"%s\",\"status\":\"\",", frontend_state(t->state));
-	add_string(out, "error", t->error);
+	buf_addf(out, ",\"state\":\"%s\",\"status\":\"\",", frontend_state(turn_told_state(t)));
+	add_string(out, "error", turn_told_open(t) ? NULL : t->error);
 	buf_adds(out, ",\"trigger\":\"\"}}");
 }
 

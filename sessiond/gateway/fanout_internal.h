@@ -39,7 +39,9 @@ struct subscriber {
 	bool config_only; /* agents hear of settings alone */
 	uint64_t pos;     /* streams: number of the next event to send */
 	bool behind;
-	bool missed_config; /* sockets: told nothing about settings while behind */
+	/* sockets: what was not told about settings while behind */
+	bool missed_config;
+	uint64_t missed_overrides; /* their revision, 0: nothing */
 	bool waiting;       /* streams: the first snapshot is being made */
 	int64_t behind_mono_ms;
 	struct wheel_timer beat;

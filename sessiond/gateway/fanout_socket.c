@@ -91,6 +91,15 @@ static void socket_on_drained(void *data, struct http_ws *ws)
 		sub->missed_config = false;
 		socket_send(sub, SLICE_LIT("{\"type\":\"config_changed\"}"));
 	}
+	if (sub->missed_overrides) {
+		char event[80];
+
+		snprintf(event, sizeof(event),
+		    "{\"type\":\"user_settings_changed\",\"revision\":%llu}",
+		    (unsigned long long)sub->missed_overrides);
+		sub->missed_overrides = 0;
+		socket_send(sub, slice_of(event));
+	}
 	if (sub->config_only)
 		return;
 	list_for_each (it, &sub->s->chat.turns) {

@@ -104,7 +104,7 @@ static void snapshot_of_session(struct subscriber *sub, const struct turn *last)
 	list_for_each (it, &s->chat.turns) {
 		const struct turn *t = list_entry(it, struct turn, link);
 
-		if (!turn_open(t))
+		if (!turn_told_open(t))
 			ended = t;
 	}
 	if (!ended && last)
@@ -112,7 +112,7 @@ static void snapshot_of_session(struct subscriber *sub, const struct turn *last)
 	list_for_each (it, &s->chat.turns) {
 		const struct turn *t = list_entry(it, struct turn, link);
 
-		if (t == ended || (turn_open(t) && !t->storing_create))
+		if (t == ended || (turn_told_open(t) && !t->storing_create))
 			snapshot_push(list, s, t, true);
 	}
 	snapshot_send(sub, session_json(s), list);
@@ -134,7 +134,7 @@ static void snapshot_on_last(void *data, const struct history_record *r)
 static bool session_has_ended_turn(const struct session *s)
 {
 	list_for_each (it, &s->chat.turns)
-		if (!turn_open(list_entry(it, struct turn, link)))
+		if (!turn_told_open(list_entry(it, struct turn, link)))
 			return true;
 	return false;
 }
@@ -162,7 +162,7 @@ static void snapshot_of_all(struct subscriber *sub)
 		list_for_each (jt, &s->chat.turns) {
 			const struct turn *t = list_entry(jt, struct turn, link);
 
-			if (turn_open(t) && !t->storing_create)
+			if (turn_told_open(t) && !t->storing_create)
 				snapshot_push(list, s, t, false);
 		}
 	}

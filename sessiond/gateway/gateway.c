@@ -95,9 +95,12 @@ static void gateway_bus_event(struct daemon *d, enum bus_event ev)
 		break;
 	case BUS_DISCONNECTED:
 		g->broker_up = false;
+		settings_cut_off(g->settings);
 		break;
 	case BUS_GAP:
-		break; /* the store lists its watched buckets again by itself */
+		/* the store lists its watched buckets again by itself */
+		settings_missed(g->settings);
+		break;
 	}
 }
 
@@ -158,6 +161,7 @@ static void gateway_stop(struct daemon *d)
 	agents_stop(g->agents);
 	fanout_stop(g->fanout);
 	gateway_streams_stop(g);
+	settings_stop(g->settings);
 	g->service = service_free(g->service); /* while there is a bus */
 	g->wheel_timer = loop_timer_free(g->wheel_timer);
 	g->fine_timer = loop_timer_free(g->fine_timer);

@@ -241,7 +241,7 @@ struct jsn *prompt_answer(const struct session *s, const struct turn *t)
 	jsn_set_string(o, "request_id", t->id);
 	jsn_set_string(o, "interaction_id", t->id);
 	jsn_set_string(o, "prompt_id", t->id);
-	jsn_set_string(o, "state", turn_state_name(t->state));
+	jsn_set_string(o, "state", turn_state_name(turn_told_state(t)));
 	jsn_set_int(o, "position", (int64_t)chat_position(&s->chat, t));
 	return o;
 }

@@ -44,7 +44,7 @@ struct request_op {
 
 void request_hash(struct slice text, char out[static TURN_HASH_LEN + 1])
 {
-	auth_hash(text.p ? text.p : "", text.n, out);
+	digest_hex(text, out);
 }
 
 void request_key(char out[static TURN_HASH_LEN + 1], const char *const *parts)

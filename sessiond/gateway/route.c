@@ -14,6 +14,7 @@
 #include "base/must.h"
 #include "sessiond/gateway/gateway.h"
 #include "sessiond/gateway/session.h"
+#include "sessiond/gateway/settings.h"
 #include "sessiond/metrics.h"
 
 struct router {
@@ -82,6 +83,9 @@ static const struct route *route_find(struct call *c, bool *other_method)
 	const char *path = http_req_path(c->req), *method = http_req_method(c->req);
 
 	*other_method = false;
+	/* Helix's daemon puts the path behind a URL that may end in a slash. */
+	while (path[0] == '/' && path[1] == '/')
+		path++;
 	for (size_t i = 0; i < ARRAY_LEN(route_tables); i++)
 		for (const struct route *r = route_tables[i]; r->method; r++) {
 			if (!route_match_path(r, path, c))
@@ -253,7 +257,9 @@ static bool route_check_frame(struct call *c)
 		call_reply_error(c, ERROR_INVALID, "there is no WebSocket here");
 		return true;
 	}
-	if ((r->flags & ROUTE_JSON) && route_has_body(c) && !route_type_is_json(c)) {
+	if ((r->flags & ROUTE_JSON) && route_has_body(c) && !route_type_is_json(c) &&
+	    !((r->flags & ROUTE_BODY_OPTIONAL) &&
+		!http_req_header(c->req, "Content-Type"))) {
 		call_reply_error(
 		    c, ERROR_UNSUPPORTED_MEDIA_TYPE, "the body must be application/json");
 		return true;
@@ -303,6 +309,20 @@ static enum http_decision route_on_headers(void *data, struct http_req *req)
 
 /* ---- the request ---- */
 
+static int route_read_json(struct call *c, struct slice body, struct err *e)
+{
+	int r;
+
+	if (body.n == 0)
+		return err_set(e, ERROR_INVALID, "a JSON body is needed");
+	if (c->route->flags & ROUTE_SETTINGS)
+		return settings_body_check(body, e);
+	r = jsn_parse(body.p, body.n, &c->body, e);
+	if (r == 0 && jsn_type(c->body) != JSN_OBJECT)
+		r = err_set(e, ERROR_INVALID, "the body must be a JSON object");
+	return r;
+}
+
 /* True if refused. */
 static bool route_parse_body(struct call *c)
 {
@@ -315,18 +335,11 @@ static bool route_parse_body(struct call *c)
 		return false;
 	if (body.n == 0 && (c->route->flags & ROUTE_BODY_OPTIONAL))
 		return false;
-	if (body.n == 0) {
-		call_reply_error(c, ERROR_INVALID, "a JSON body is needed");
-		return true;
-	}
-	r = jsn_parse(body.p, body.n, &c->body, &e);
-	if (r == 0 && jsn_type(c->body) != JSN_OBJECT)
-		r = err_set(&e, ERROR_INVALID, "the body must be a JSON object");
-	if (r) {
-		call_reply_error(c, r, "%s", e.text);
-		return true;
-	}
-	return false;
+	r = route_read_json(c, body, &e);
+	if (r)
+		call_reply_error(c, r, "%s",
+		    c->route->flags & ROUTE_HELIX_BODY ? "invalid request body" : e.text);
+	return r != 0;
 }
 
 static void route_run(struct call *c, struct session *s)

@@ -57,11 +57,14 @@ enum {
 	    2, /* an unknown ses_... is created when the token may (api: first contact) */
 	ROUTE_JSON = 4, /* body must be application/json and parse (415, 400) */
 	ROUTE_BODY_OPTIONAL =
-	    8, /* with ROUTE_JSON: nothing at all is fine too, whatever its type */
+	    8, /* with ROUTE_JSON: nothing at all is fine too, and saying no type */
 	ROUTE_UPGRADE = 16,     /* WebSocket handshake */
 	ROUTE_OPEN = 32,        /* no authentication */
 	ROUTE_QUERY_TOKEN = 64, /* ?access_token= counts */
 	ROUTE_IDEMPOTENT = 128, /* a creating POST: Idempotency-Key counts */
+	ROUTE_HELIX_BODY = 512, /* what is no JSON object is refused in Helix's words */
+	ROUTE_SETTINGS =
+	    1024, /* with ROUTE_JSON: read by the handler, who keeps its text; no body */
 	ROUTE_SECRET =
 	    256, /* the answer holds a secret: it is not kept, a repeat makes another */
 };

@@ -40,6 +40,10 @@ struct session {
 	struct wheel_timer deadline;
 	size_t n_queued_bytes; /* prompts of turns in memory */
 
+	/* session_switch.c */
+	struct wheel_timer switched;
+	bool switching; /* nothing has come of the new agent yet */
+
 	/* agents.c */
 	struct agent *agent;         /* NULL: no Zed */
 	struct list_link agent_link; /* agent.sessions */

@@ -17,7 +17,7 @@ static struct jsn *metadata_json(const struct session *s)
 
 const char *session_state(const struct session *s)
 {
-	if (s->chat.active)
+	if (s->chat.active || s->chat.n_ending > 0)
 		return "busy";
 	return chat_n_queued(&s->chat) ? "waiting" : "idle";
 }
@@ -95,18 +95,19 @@ static void interaction_add_text(struct jsn *o, const struct turn *t)
 struct jsn *interaction_json(const struct turn *t, bool whole)
 {
 	struct jsn *o = jsn_new_object();
+	bool open = turn_told_open(t);
 
 	jsn_set_string(o, "id", t->id);
 	jsn_set_string(o, "request_id", t->id);
-	jsn_set_string(o, "state", turn_state_name(t->state));
-	if (whole || turn_open(t))
+	jsn_set_string(o, "state", turn_state_name(turn_told_state(t)));
+	if (whole || open)
 		jsn_set(o, "prompt", jsn_new_string_n(t->prompt, t->n_prompt));
 	if (whole)
 		interaction_add_text(o, t);
-	jsn_set_string(o, "error", t->error);
+	jsn_set_string(o, "error", open ? NULL : t->error);
 	jsn_set(o, "usage",
-	    t->usage ? jsn_new_raw(t->usage, strlen(t->usage)) : jsn_new_null());
+	    t->usage && !open ? jsn_new_raw(t->usage, strlen(t->usage)) : jsn_new_null());
 	jsn_set_time(o, "created_at", t->created_unix_ms);
-	jsn_set_time(o, "completed_at", t->completed_unix_ms);
+	jsn_set_time(o, "completed_at", open ? 0 : t->completed_unix_ms);
 	return o;
 }

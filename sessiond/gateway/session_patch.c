@@ -5,6 +5,7 @@
 #include "sessiond/gateway/fields.h"
 #include "sessiond/gateway/session_calls.h"
 #include "sessiond/gateway/session_json.h"
+#include "sessiond/gateway/session_switch.h"
 #include "sessiond/gateway/session_make.h"
 #include "sessiond/gateway/talk.h"
 
@@ -54,6 +55,7 @@ static void patch_switch_agent(struct session *s, const char *agent_name)
 	session_set_thread(s, NULL);
 	TALK(s, .kind = CHAT_THREAD, .text = NULL);
 	fanout_config_changed(s->g, &s->rec.id, "agent", NULL);
+	switch_begin(s);
 }
 
 static void patch_apply(struct patch *p, struct session *s)

@@ -13,6 +13,7 @@
 #include "sessiond/gateway/fanout.h"
 #include "sessiond/gateway/history.h"
 #include "sessiond/gateway/session.h"
+#include "sessiond/gateway/session_switch.h"
 #include "sessiond/gateway/talk.h"
 #include "sessiond/wire.h"
 
@@ -93,6 +94,7 @@ struct session *session_new(struct gateway *g, struct session_rec *rec)
 	list_init(&s->creators);
 	durable_init(&s->cell, g, &session_durable, s, s->rec.id.s);
 	talk_init(s);
+	switch_init(s);
 	fanout_session_init(s);
 	return s;
 }

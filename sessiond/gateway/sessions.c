@@ -4,6 +4,7 @@
 #include "sessiond/gateway/fanout.h"
 #include "sessiond/gateway/history.h"
 #include "sessiond/gateway/session.h"
+#include "sessiond/gateway/session_switch.h"
 #include "sessiond/gateway/talk.h"
 
 #include "base/clock.h"
@@ -288,6 +289,7 @@ void session_drop(struct session *s)
 	fanout_session_deinit(s);
 	session_unindex(s);
 	history_deinit(s);
+	switch_deinit(s);
 	talk_deinit(s);
 	session_removal_abort(s);
 	durable_deinit(&s->cell);

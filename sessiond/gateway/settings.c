@@ -1,5 +1,4 @@
-/* Settings of sessiond: the stream and bucket, the sealing key, the routes, and telling
- * every replica's subscribers of a new revision. */
+/* Settings of sessiond: the stream and bucket, the sealing key, the routes. */
 #include "sessiond/gateway/settings.h"
 
 #include <errno.h>
@@ -8,8 +7,6 @@
 #include "base/must.h"
 #include "proto/subjects.h"
 #include "sessiond/events.h"
-#include "sessiond/gateway/fanout.h"
-#include "sessiond/gateway/session.h"
 #include "sessiond/gateway/settings_internal.h"
 
 enum {
@@ -18,119 +15,45 @@ enum {
 
 static const char key_name[] = "seal.key";
 
-/* ---- revisions as they happen, here or at another replica ---- */
-
-static void tell_session(
-    struct settings *s, const struct id *id, const struct settings_head *h)
-{
-	if (h->base_rev == h->revision) {
-		struct jsn *extra = jsn_new_object();
-
-		jsn_set_int(extra, "revision", (int64_t)h->revision);
-		if (strcmp(h->field, "color_scheme") == 0)
-			jsn_set_string(extra, "color_scheme", h->color_scheme);
-		fanout_config_changed(s->g, id, h->field[0] ? h->field : NULL, extra);
-	}
-	if (h->user_rev == h->revision)
-		fanout_user_settings_changed(s->g, id, h->revision);
-}
-
-static void tell_app(
-    struct settings *s, const struct id *app, const struct settings_head *h)
-{
-	list_for_each (it, &s->g->sessions->all) {
-		struct session *session = list_entry(it, struct session, all_link);
-
-		if (strcmp(session_app_id(session), app->s) == 0)
-			tell_session(s, &session->rec.id, h);
-	}
-}
-
-/* ....<ses|app>.<id>: tell whom it concerns. */
-static void tell(struct settings *s, const char *subject, struct slice record)
-{
-	struct slice tokens[SUBJECT_TOKENS_MAX];
-	struct settings_head h;
-	struct id id;
-
-	if (subject_split(subject, tokens, SUBJECT_TOKENS_MAX) != 6 ||
-	    !id_parse(tokens[5], &id) || !settings_head_parse(record, 0, &h))
-		return;
-	if (slice_is(tokens[4], "ses"))
-		tell_session(s, &id, &h);
-	else
-		tell_app(s, &id, &h);
-	settings_head_free(&h);
-}
-
-static void settings_on_feed(void *data, const struct bus_msg *m)
-{
-	struct settings *s = data;
-	const char *seq = bus_msg_header(m, "Nats-Sequence");
-	uint64_t n = seq ? strtoull(seq, NULL, 10) : 0;
-
-	if (n > s->heard_seq)
-		s->heard_seq = n;
-	tell(s, m->subject, m->data);
-}
-
-/* Revisions made while the broker was out of reach from here. */
-static void catch_up_on_item(void *data, enum store_list_event ev,
-    const struct store_item *item, const struct store_result *r)
-{
-	struct settings *s = data;
-
-	if (ev == STORE_LIST_FAILED && r->code != -ECANCELED)
-		log_event(EV_settings_not_told, LF("detail", r->detail));
-	if (ev != STORE_LIST_ITEM || item->revision <= s->heard_seq)
-		return;
-	s->heard_seq = item->revision;
-	tell(s, item->subject, item->value);
-}
-
-static void catch_up_on_first(void *data, const struct store_result *r)
-{
-	struct settings *s = data;
-
-	if (r->code == 0 && r->revision > s->heard_seq)
-		s->heard_seq = r->revision;
-}
-
-static void settings_catch_up(struct settings *s)
-{
-	struct store_read newest = {.stream = STREAM_session_settings,
-	    .last_subject = SUBJ_session_settings_commits};
-	struct store_list since = {.stream = STREAM_session_settings,
-	    .filter = SUBJ_session_settings_commits,
-	    .all = true,
-	    .start_seq = s->heard_seq + 1,
-	    .cb = catch_up_on_item,
-	    .data = s};
-
-	if (s->ready && s->heard_seq)
-		store_list(s->g->store, &since);
-	else
-		store_read(s->g->store, &newest, catch_up_on_first, s);
-}
-
 /* ---- start ---- */
 
 struct settings *settings_new(struct gateway *g)
 {
 	struct settings *s = calloc(1, sizeof(*s));
-	struct err e = ERR_NULL;
 
 	must(s);
 	s->g = g;
-	must(bus_subscribe(daemon_bus(g->daemon), SUBJ_session_settings_feed, NULL,
-		 settings_on_feed, s, &e) == 0);
+	s->cache = settings_cache_new();
+	list_init(&s->writers);
+	s->feed = settings_feed_new(s);
 	return s;
+}
+
+void settings_stop(struct settings *s)
+{
+	settings_feed_stop(s);
 }
 
 struct settings *settings_free(struct settings *s)
 {
+	settings_feed_free(s->feed);
+	settings_cache_free(s->cache);
 	free(s);
 	return NULL;
+}
+
+void settings_cut_off(struct settings *s)
+{
+	/* what comes back may be another: its sealing key must be read before anything is
+	 * stored */
+	s->ready = false;
+	settings_feed_lost(s);
+}
+
+void settings_missed(struct settings *s)
+{
+	if (s->ready)
+		settings_feed_catch_up(s);
 }
 
 bool settings_ready(const struct settings *s)
@@ -143,10 +66,7 @@ static void ensure_done(struct settings *s, const struct store_result *r)
 	store_cb *done = s->done;
 
 	s->done = NULL;
-	if (r->code == 0) {
-		settings_catch_up(s);
-		s->ready = true;
-	}
+	s->ready = r->code == 0;
 	done(s->done_data, r);
 }
 
@@ -195,9 +115,26 @@ static void ensure_make_key(struct settings *s, uint64_t revision)
 	    (struct slice){hex, sizeof(hex)}, (int64_t)revision, ensure_on_key_made, s);
 }
 
+/* From here on subscribers are told of what comes; what came before they have read. */
+static void ensure_on_newest(void *data, const struct store_result *r)
+{
+	struct settings *s = data;
+	struct store_result none = {0};
+
+	if (r->code && r->code != ERROR_NOT_FOUND) {
+		ensure_done(s, r);
+		return;
+	}
+	if (!settings_feed_begin(s, r->code ? 0 : r->revision))
+		settings_feed_catch_up(s);
+	ensure_done(s, &none);
+}
+
 static void ensure_on_key(void *data, const struct store_result *r)
 {
 	struct settings *s = data;
+	struct store_read newest = {.stream = STREAM_session_settings,
+	    .last_subject = SUBJ_session_settings_commits};
 	struct store_result bad = {
 	    .code = ERROR_INTERNAL, .detail = "the sealing key cannot be read"};
 
@@ -205,9 +142,10 @@ static void ensure_on_key(void *data, const struct store_result *r)
 		ensure_make_key(s, r->revision);
 	else if (r->code)
 		ensure_done(s, r);
+	else if (!hex_bytes(r->value, s->key.bytes, SEAL_KEY_BYTES))
+		ensure_done(s, &bad);
 	else
-		ensure_done(
-		    s, hex_bytes(r->value, s->key.bytes, SEAL_KEY_BYTES) ? r : &bad);
+		store_read(s->g->store, &newest, ensure_on_newest, s);
 }
 
 static void ensure_on_bucket(void *data, const struct store_result *r)
@@ -280,14 +218,15 @@ void settings_forget(struct settings *s, const struct id *session)
 
 const struct route settings_routes[] = {
     {"GET", CONFIG, ROLES_ALL, CONTACT, 0, settings_on_config_get},
-    {"PUT", CONFIG, ROLE(ADMIN) | ROLE(SERVICE), CONTACT | ROUTE_JSON, 0,
+    {"PUT", CONFIG, ROLE(ADMIN) | ROLE(SERVICE), CONTACT | ROUTE_JSON | ROUTE_SETTINGS, 0,
 	settings_on_config_put},
     {"GET", CONFIG "/user", ROLES_ALL, CONTACT, 0, settings_on_user_get},
-    {"POST", CONFIG "/user", ROLES_ALL, CONTACT | ROUTE_JSON, 0, settings_on_user_post},
+    {"POST", CONFIG "/user", ROLES_ALL, CONTACT | ROUTE_JSON | ROUTE_SETTINGS | ROUTE_HELIX_BODY, 0,
+	settings_on_user_post},
     {"GET", CONFIG "/history", ROLES_ALL_USERS, ROUTE_SESSION, 0, settings_on_history},
     {"POST", CONFIG "/rollback", ROLES_ALL_USERS, ROUTE_SESSION | ROUTE_JSON, 0,
 	settings_on_rollback},
-    {"GET", CONFIG "/pending", ROLES_ALL, ROUTE_SESSION, 0, settings_on_pending_get},
+    {"GET", CONFIG "/pending", ROLES_ALL_USERS, ROUTE_SESSION, 0, settings_on_pending_get},
     {"POST", CONFIG "/pending", ROLES_ALL, ROUTE_SESSION | ROUTE_JSON, 0,
 	settings_on_pending_report},
     {"POST", CONFIG "/pending/{held}", ROLES_ALL_USERS, ROUTE_SESSION | ROUTE_JSON, 0,
@@ -306,7 +245,7 @@ const struct route settings_routes[] = {
 	ROUTE_SESSION | ROUTE_JSON, 0, settings_on_codex_put},
     {"GET", "/api/v1/apps/{id}/zed-settings", ROLE(ADMIN) | ROLE(SERVICE), 0, 0,
 	settings_on_app_get},
-    {"PUT", "/api/v1/apps/{id}/zed-settings", ROLE(ADMIN) | ROLE(SERVICE), ROUTE_JSON, 0,
-	settings_on_app_put},
+    {"PUT", "/api/v1/apps/{id}/zed-settings", ROLE(ADMIN) | ROLE(SERVICE),
+	ROUTE_JSON | ROUTE_SETTINGS, 0, settings_on_app_put},
     {0},
 };

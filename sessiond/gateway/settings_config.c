@@ -6,7 +6,6 @@
 #include "sessiond/gateway/settings_internal.h"
 
 enum {
-	ERRORS_MAX = 64,
 	ANSWER_MAX = 8 * 1024 * 1024,
 };
 
@@ -17,16 +16,19 @@ static bool config_unchanged(struct settings_job *j)
 	char etag[24];
 	struct buf none = BUF_NULL(1);
 
-	if (!settings_none_match(j->c, settings_version(j)))
+	if (!settings_none_match(j, settings_version(j)))
 		return false;
 	settings_etag(settings_version(j), etag);
 	settings_job_reply(j, 304, etag, &none);
 	return true;
 }
 
+/* ?own=1: without what the app gives, for who is going to change the session's own. */
 static void config_show(struct settings_job *j)
 {
-	const struct settings_flat f = {.settings = j->settings,
+	bool own = j->c->req && http_req_query(j->c->req, "own");
+	const struct settings_flat f = {
+	    .settings = own ? settings_join(&j->a, NULL, j->own_settings) : j->settings,
 	    .policy = j->policy_doc,
 	    .helix = j->helix,
 	    .version = settings_version(j),
@@ -51,13 +53,6 @@ void settings_on_config_get(struct call *c)
 }
 
 /* ---- PUT: zed-config, apps ---- */
-
-/* What a PUT makes of the document in force. */
-struct put {
-	const struct jval *settings, *policy, *helix; /* NULL: none */
-	bool settings_changed, policy_changed, helix_changed;
-	struct buf text;
-};
 
 static bool same(struct settings_job *j, const struct jval *x, const struct jval *y)
 {
@@ -106,47 +101,71 @@ static bool take_member(struct settings_job *j, const struct jval *body, const c
 	return true;
 }
 
-static bool check_policy(struct settings_job *j, const struct jval *policy)
+/* ---- what cannot be used, all of it ---- */
+
+struct faults {
+	struct settings_path_error *list;
+	size_t n, cap;
+	const char *what; /* NULL: nothing is wrong */
+};
+
+static void fault_add(struct settings_job *j, struct faults *f, const char *what,
+    struct slice path, const char *message)
+{
+	if (f->n == f->cap) {
+		size_t cap = f->cap ? 2 * f->cap : 16;
+		struct settings_path_error *list =
+		    arena_alloc(&j->a, cap * sizeof(*list));
+
+		if (f->n)
+			memcpy(list, f->list, f->n * sizeof(*list));
+		f->list = list;
+		f->cap = cap;
+	}
+	f->list[f->n++] = (struct settings_path_error){path, message};
+	f->what = f->what ? f->what : what;
+}
+
+/* As Zed gets them: over the app's. */
+static void check_settings(
+    struct settings_job *j, const struct jval *settings, struct faults *faults)
+{
+	const struct jval *whole = settings_join(&j->a, j->app_settings, settings);
+
+	for (const struct shape_finding *f = shape_check_document(&j->a, whole); f;
+	     f = f->next)
+		if (f->verdict == SHAPE_REJECT)
+			fault_add(j, faults, "Zed would reject these settings", f->path,
+			    f->message);
+}
+
+static void check_policy(
+    struct settings_job *j, const struct jval *policy, struct faults *faults)
 {
 	struct policy p;
 	struct err e = ERR_NULL;
-	struct settings_path_error pe = {SLICE_LIT("/policy"), NULL};
 
-	if (!policy || policy_parse(&j->a, policy, &p, &e) == 0)
-		return true;
-	pe.message = e.text;
-	settings_job_unprocessable(j, "the policy cannot be used", &pe, 1);
-	return false;
+	if (policy && policy_parse(&j->a, policy, &p, &e))
+		fault_add(j, faults, "the policy cannot be used", SLICE_LIT("/policy"),
+		    arena_copy(&j->a, slice_of(e.text)).p);
 }
 
-/* Zed would take the settings: alone, and over the app's. */
-static bool check_settings(struct settings_job *j, const struct jval *settings)
-{
-	struct settings_path_error errors[ERRORS_MAX];
-	size_t n = 0;
-
-	for (const struct shape_finding *f = shape_check_document(&j->a, settings);
-	     f && n < ERRORS_MAX; f = f->next) {
-		if (f->verdict != SHAPE_REJECT)
-			continue;
-		errors[n++] = (struct settings_path_error){f->path, f->message};
-	}
-	if (n)
-		settings_job_unprocessable(
-		    j, "Zed would reject these settings", errors, n);
-	return n == 0;
-}
-
-static bool check_helix(struct settings_job *j, const struct jval *helix)
+static void check_helix(
+    struct settings_job *j, const struct jval *helix, struct faults *faults)
 {
 	struct settings_helix_problem p = settings_helix_check(&j->a, helix);
-	struct settings_path_error pe = {p.path, p.message};
 
-	if (!p.message)
-		return true;
-	settings_job_unprocessable(j, "the Helix fields cannot be used", &pe, 1);
-	return false;
+	if (p.message)
+		fault_add(
+		    j, faults, "the Helix fields cannot be used", p.path, p.message);
 }
+
+/* What a PUT makes of the document in force. */
+struct put {
+	const struct jval *settings, *policy, *helix; /* NULL: none */
+	bool settings_changed, policy_changed, helix_changed;
+	struct faults faults;
+};
 
 static bool known_members(struct settings_job *j, const struct jval *body)
 {
@@ -183,8 +202,7 @@ static bool put_read(struct settings_job *j, struct put *p)
 		return false;
 	helix = jval_get_str(&j->a, d.root, "helix");
 	if (jval_is_object(helix)) {
-		if (!check_helix(j, helix))
-			return false;
+		check_helix(j, helix, &p->faults);
 		p->helix = settings_helix_join(&j->a, j->own_helix, helix);
 	} else if (helix) {
 		p->helix = NULL;
@@ -192,6 +210,10 @@ static bool put_read(struct settings_job *j, struct put *p)
 	p->settings_changed = !same(j, p->settings, j->own_settings);
 	p->policy_changed = !same(j, p->policy, j->own_policy);
 	p->helix_changed = !same(j, p->helix, j->own_helix);
+	if (p->settings_changed && p->settings)
+		check_settings(j, p->settings, &p->faults);
+	if (p->policy_changed)
+		check_policy(j, p->policy, &p->faults);
 	return true;
 }
 
@@ -202,6 +224,20 @@ static void print_part(struct buf *b, const char *key, const struct jval *v)
 		jval_print(b, v);
 	else
 		buf_adds(b, "null");
+}
+
+struct slice settings_base_document(struct settings_job *j, const struct jval *settings,
+    const struct jval *policy, const struct jval *helix)
+{
+	AUTO(buf_deinit) struct buf b = BUF_NULL(STORE_VALUE_MAX);
+
+	buf_addc(&b, '{');
+	print_part(&b, "settings", settings);
+	print_part(&b, "policy", policy);
+	print_part(&b, "helix", helix);
+	buf_addc(&b, '}');
+	must(buf_check(&b) == 0);
+	return arena_copy(&j->a, buf_slice(&b));
 }
 
 static void put_answer(struct settings_job *j)
@@ -236,31 +272,27 @@ static void put_loaded(struct settings_job *j)
 {
 	struct put p;
 	struct settings_change ch = {0};
-	struct buf text = BUF_NULL(STORE_VALUE_MAX);
 
-	if (settings_match_fails(j->c, settings_version(j))) {
+	if (settings_match_fails(j, settings_version(j))) {
 		settings_job_error(j, ERROR_STALE, "the version is %llu now",
 		    (unsigned long long)settings_version(j));
 		return;
 	}
-	if (!put_read(j, &p) || !check_policy(j, p.policy) ||
-	    (p.settings_changed && p.settings && !check_settings(j, p.settings)))
+	if (!put_read(j, &p))
 		return;
+	if (p.faults.what) {
+		settings_job_unprocessable(j, p.faults.what, p.faults.list, p.faults.n);
+		return;
+	}
 	if (!p.settings_changed && !p.policy_changed && !p.helix_changed) {
 		put_answer(j);
 		return;
 	}
-	buf_addc(&text, '{');
-	print_part(&text, "settings", p.settings);
-	print_part(&text, "policy", p.policy);
-	print_part(&text, "helix", p.helix);
-	buf_addc(&text, '}');
 	ch.kind = p.settings_changed || p.helix_changed ? "base" : "policy";
-	ch.base = arena_copy(&j->a, buf_slice(&text));
+	ch.base = settings_base_document(j, p.settings, p.policy, p.helix);
 	ch.field = put_field(j, &p, &ch.color_scheme);
-	buf_deinit(&text);
 	j->committed = put_answer;
-	settings_job_commit(j, &ch);
+	settings_job_commit(j, &ch, SLICE_NULL);
 }
 
 void settings_on_config_put(struct call *c)
@@ -269,8 +301,9 @@ void settings_on_config_put(struct call *c)
 
 	if (!j)
 		return;
+	j->writes = true;
 	j->loaded = put_loaded;
-	settings_job_load(j, SETTINGS_BASE);
+	settings_job_load_to_commit(j, SETTINGS_BASE);
 }
 
 /* ---- apps ---- */
@@ -306,6 +339,7 @@ void settings_on_app_put(struct call *c)
 
 	if (!j)
 		return;
+	j->writes = true;
 	j->loaded = put_loaded;
-	settings_job_load(j, SETTINGS_BASE);
+	settings_job_load_to_commit(j, SETTINGS_BASE);
 }

@@ -17,6 +17,8 @@ struct credentials_kind {
 	const char *(*check)(const struct jsn *body);
 	/* Grows with each refresh. */
 	int64_t (*age)(const struct jsn *body);
+	/* Somebody chose another way to sign in; NULL: there is one way only. */
+	bool (*chosen)(const struct jsn *stored, const struct jsn *body);
 };
 
 struct credentials_job {
@@ -113,6 +115,8 @@ static bool is_stale(struct credentials_job *j, const struct store_result *r)
 	if (r->code || !credentials_open(j, r, &text) ||
 	    jsn_parse(text.data, text.n, &stored, &e))
 		return false;
+	if (j->kind->chosen && j->kind->chosen(stored, j->c->body))
+		return false;
 	return j->kind->age(stored) > j->kind->age(j->c->body);
 }
 
@@ -164,24 +168,40 @@ static const struct jsn *claude_oauth(const struct jsn *body)
 	return inner ? inner : body;
 }
 
-static const char *claude_check(const struct jsn *body)
+static bool claude_is_token(const struct jsn *body)
 {
 	const char *type = jsn_get_string(body, "credential_type");
+
+	return type && strcmp(type, "setup_token") == 0;
+}
+
+static const char *claude_check(const struct jsn *body)
+{
 	const struct jsn *oauth = claude_oauth(body);
 
-	if (type && strcmp(type, "setup_token") == 0)
+	if (claude_is_token(body))
 		return has_text(body, "setup_token") ? NULL : "setup_token is missing";
 	if (!has_text(oauth, "accessToken") || !has_text(oauth, "refreshToken"))
 		return "accessToken and refreshToken are needed";
 	return NULL;
 }
 
+/* What an agent refreshed does not take the place of a token that it was given. */
 static int64_t claude_age(const struct jsn *body)
 {
+	if (claude_is_token(body))
+		return INT64_MAX;
 	return jsn_get_int(claude_oauth(body), "expiresAt", 0);
 }
 
-static const struct credentials_kind claude = {"claude", claude_check, claude_age};
+static bool claude_chosen(const struct jsn *stored, const struct jsn *body)
+{
+	return jsn_get(body, "credential_type") &&
+	       claude_is_token(stored) != claude_is_token(body);
+}
+
+static const struct credentials_kind claude = {
+    "claude", claude_check, claude_age, claude_chosen};
 
 void settings_on_claude_get(struct call *c)
 {
@@ -228,7 +248,7 @@ static int64_t codex_age(const struct jsn *body)
 	return refreshed && clock_parse_rfc3339(refreshed, &at) ? at : 0;
 }
 
-static const struct credentials_kind codex = {"codex", codex_check, codex_age};
+static const struct credentials_kind codex = {"codex", codex_check, codex_age, NULL};
 
 void settings_on_codex_get(struct call *c)
 {

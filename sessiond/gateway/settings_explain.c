@@ -23,6 +23,7 @@ struct explain {
 	enum side side;
 	const struct jval *value, *shadowed; /* NULL: none */
 	const char *rule;
+	bool secret;
 	struct settings_side *trail; /* where the value comes from */
 	struct settings_head at, before;
 	struct buf now, doc; /* the value as text; a document of before */
@@ -33,8 +34,6 @@ static void on_job_end(struct settings_job *j)
 {
 	struct explain *x = j->data;
 
-	settings_head_free(&x->at);
-	settings_head_free(&x->before);
 	buf_deinit(&x->now);
 	buf_deinit(&x->doc);
 	free(x);
@@ -73,6 +72,8 @@ static void explain_answer(struct settings_job *j)
 	}
 	if (x->shadowed)
 		print_value(&b, "shadowed", x->shadowed);
+	if (x->secret)
+		buf_adds(&b, ",\"secret\":true");
 	buf_addc(&b, '}');
 	settings_job_reply(j, 200, NULL, &b);
 }
@@ -122,7 +123,6 @@ static void older(struct settings_job *j)
 {
 	struct explain *x = j->data;
 
-	settings_head_free(&x->at);
 	x->at = x->before;
 	x->before = (struct settings_head){0};
 	explain_next(j);
@@ -177,33 +177,38 @@ static const struct jval *at_pointer(struct settings_job *j, const struct jval *
 	return v;
 }
 
-static const char *rule_of(struct settings_job *j)
+static void find_rule(struct settings_job *j)
 {
-	const struct explain *x = j->data;
+	struct explain *x = j->data;
 	struct policy_walk *w = policy_walk_new(&j->a, &j->policy);
 
 	for (size_t i = 0; i < x->ptr.n; i++)
 		policy_push(w, x->ptr.tokens[i]);
-	return policy_class_name(policy_here(w)->cls);
-}
-
-/* Some override is at, above or below the path. */
-static bool overridden(struct settings_job *j)
-{
-	const struct explain *x = j->data;
-	const struct jval *v = j->user.root;
-
-	for (size_t i = 0; i < x->ptr.n; i++) {
-		v = jval_get(&j->a, v, x->ptr.tokens[i]);
-		if (!v || !jval_is_tree(v))
-			return v != NULL;
-	}
-	return true;
+	x->rule = policy_class_name(policy_here(w)->cls);
+	x->secret = policy_here(w)->secret;
 }
 
 static bool same_value(struct settings_job *j, const struct jval *x, const struct jval *y)
 {
 	return (!x && !y) || (x && y && jval_equal(&j->a, x, y));
+}
+
+/* The value is as it is because of an override at, above or below the path: it is another
+ * than the base's, or the user chose what the base happens to say too. */
+static bool is_users(struct settings_job *j, const struct jval *base)
+{
+	const struct explain *x = j->data;
+	const struct jval *v = j->user.root;
+	size_t i = 0;
+
+	for (; i < x->ptr.n && jval_is_tree(v); i++)
+		v = jval_get(&j->a, v, x->ptr.tokens[i]);
+	if (!v || overrides_empty(&j->user))
+		return false;
+	if (!same_value(j, x->value, base))
+		return true;
+	return i > 0 && i == x->ptr.n && jval_is_leaf(v) && v->type != JVAL_TOMB &&
+	       same_value(j, x->value, v);
 }
 
 static void explain_loaded(struct settings_job *j)
@@ -221,11 +226,9 @@ static void explain_loaded(struct settings_job *j)
 	x->value = at_pointer(
 	    j, settings_merged(&j->a, j->settings, &j->user, &j->policy, NULL));
 	base = at_pointer(j, j->settings);
-	x->rule = rule_of(j);
+	find_rule(j);
 	x->trail = &j->own;
-	x->side = overridden(j) && x->ptr.n && !same_value(j, x->value, base) ? SIDE_USER
-		  : x->value                                                  ? SIDE_BASE
-			     : SIDE_DEFAULT;
+	x->side = is_users(j, base) ? SIDE_USER : x->value ? SIDE_BASE : SIDE_DEFAULT;
 	if (x->side == SIDE_USER && base)
 		x->shadowed = base;
 	doc = buf_slice(x->side == SIDE_USER ? &j->own.user : &j->own.base);

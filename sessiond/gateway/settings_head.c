@@ -1,12 +1,6 @@
 /* The record of a revision, to and from JSON. */
 #include "sessiond/gateway/settings_internal.h"
 
-void settings_head_free(struct settings_head *h)
-{
-	free(h->ops);
-	*h = (struct settings_head){0};
-}
-
 static void copy_string(const struct jsn *o, const char *key, char *out, size_t n)
 {
 	const char *s = jsn_get_string(o, key);
@@ -14,19 +8,23 @@ static void copy_string(const struct jsn *o, const char *key, char *out, size_t 
 	snprintf(out, n, "%s", s ? s : "");
 }
 
-static void parse_ops(const struct jsn *ops, struct settings_head *h)
+/* [revision, sequence, ...] */
+static void parse_back(const struct jsn *list, struct settings_head *h)
 {
-	size_t n = jsn_count(ops);
+	struct settings_step step = {0};
+	bool second = false;
 
-	if (n == 0)
-		return;
-	h->ops = calloc(n, sizeof(*h->ops));
-	must(h->ops);
-	jsn_for_each (o, ops) {
-		struct settings_op *op = &h->ops[h->n_ops++];
+	jsn_for_each (v, list) {
+		int64_t n = 0;
 
-		copy_string(o, "id", op->id, sizeof(op->id));
-		op->revision = (uint64_t)jsn_get_int(o, "rev", 0);
+		if (!jsn_int(v, &n) || n < 0 || h->n_back == SETTINGS_BACK_MAX)
+			return;
+		if (second) {
+			step.seq = (uint64_t)n;
+			h->back[h->n_back++] = step;
+		}
+		step.revision = (uint64_t)n;
+		second = !second;
 	}
 }
 
@@ -53,8 +51,11 @@ bool settings_head_parse(struct slice text, uint64_t seq, struct settings_head *
 	copy_string(o, "color_scheme", out->color_scheme, sizeof(out->color_scheme));
 	copy_string(o, "op_id", out->op_id, sizeof(out->op_id));
 	copy_string(o, "prev", out->prev_hash, sizeof(out->prev_hash));
-	parse_ops(jsn_get(o, "ops"), out);
-	auth_hash(text.p, text.n, out->hash);
+	copy_string(o, "client", out->client, sizeof(out->client));
+	copy_string(o, "base_hash", out->base_hash, sizeof(out->base_hash));
+	copy_string(o, "user_hash", out->user_hash, sizeof(out->user_hash));
+	parse_back(jsn_get(o, "back"), out);
+	digest_hex(text, out->hash);
 	return out->revision > 0;
 }
 
@@ -66,7 +67,7 @@ static void set_if(struct jsn *o, const char *key, const char *value)
 
 void settings_head_print(const struct settings_head *h, struct buf *out)
 {
-	struct jsn *o = jsn_new_object(), *ops = jsn_new_array();
+	struct jsn *o = jsn_new_object(), *back = jsn_new_array();
 
 	jsn_set_int(o, "revision", (int64_t)h->revision);
 	jsn_set_string(o, "kind", h->kind);
@@ -85,22 +86,45 @@ void settings_head_print(const struct settings_head *h, struct buf *out)
 	set_if(o, "color_scheme", h->color_scheme);
 	set_if(o, "op_id", h->op_id);
 	set_if(o, "prev", h->prev_hash);
-	for (size_t i = 0; i < h->n_ops; i++) {
-		struct jsn *op = jsn_new_object();
-
-		jsn_set_string(op, "id", h->ops[i].id);
-		jsn_set_int(op, "rev", (int64_t)h->ops[i].revision);
-		jsn_push(ops, op);
+	set_if(o, "client", h->client);
+	set_if(o, "base_hash", h->base_hash);
+	set_if(o, "user_hash", h->user_hash);
+	for (size_t i = 0; i < h->n_back; i++) {
+		jsn_push(back, jsn_new_int((int64_t)h->back[i].revision));
+		jsn_push(back, jsn_new_int((int64_t)h->back[i].seq));
 	}
-	jsn_set(o, "ops", ops);
+	jsn_set(o, "back", back);
 	jsn_print(o, out);
 	jsn_free(o);
 }
 
-uint64_t settings_head_op(const struct settings_head *h, const char *op_id)
+void settings_head_follow(struct settings_head *next, const struct settings_head *head)
 {
-	for (size_t i = h->n_ops; i-- > 0;)
-		if (strcmp(h->ops[i].id, op_id) == 0)
-			return h->ops[i].revision;
-	return 0;
+	uint64_t revision = head->revision + 1;
+
+	next->revision = revision;
+	next->prev_seq = head->seq;
+	memcpy(next->prev_hash, head->hash, sizeof(next->prev_hash));
+	/* what can be reached by dropping bits is the one before, or among its own */
+	for (uint64_t r = revision & (revision - 1); r; r &= r - 1) {
+		struct settings_step step = {head->revision, head->seq};
+
+		for (size_t i = 0; i < head->n_back && step.revision != r; i++)
+			step = head->back[i];
+		if (step.revision != r || next->n_back == SETTINGS_BACK_MAX)
+			return;
+		next->back[next->n_back++] = step;
+	}
+}
+
+uint64_t settings_head_toward(const struct settings_head *h, uint64_t revision)
+{
+	struct settings_step best = {h->revision - 1, h->prev_seq};
+
+	if (h->revision <= revision)
+		return h->seq;
+	for (size_t i = 0; i < h->n_back; i++)
+		if (h->back[i].revision >= revision && h->back[i].revision < best.revision)
+			best = h->back[i];
+	return best.seq;
 }

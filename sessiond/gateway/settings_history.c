@@ -9,6 +9,7 @@
 #include "sessiond/core/json_string.h"
 #include "sessiond/core/settings_changes.h"
 #include "sessiond/gateway/cursor.h"
+#include "sessiond/gateway/fields.h"
 #include "sessiond/gateway/settings_internal.h"
 
 enum {
@@ -33,8 +34,6 @@ struct history {
 
 static void history_free(struct history *h)
 {
-	settings_head_free(&h->at);
-	settings_head_free(&h->before);
 	for (size_t i = 0; i < N_SLOTS; i++)
 		buf_deinit(&h->slots[i].text);
 	buf_deinit(&h->out);
@@ -165,7 +164,12 @@ static void print_entry(struct settings_job *j, struct history *h)
 		buf_adds(&h->out, ",\"op_id\":");
 		json_string_print(&h->out, slice_of(h->at.op_id));
 	}
-	buf_addf(&h->out, ",\"hash\":\"%s\",\"changes\":[", h->at.hash);
+	if (h->at.client[0]) {
+		buf_adds(&h->out, ",\"client\":");
+		json_string_print(&h->out, slice_of(h->at.client));
+	}
+	buf_addf(&h->out, ",\"prev_hash\":\"%s\",\"hash\":\"%s\",\"changes\":[",
+	    h->at.prev_hash, h->at.hash);
 	print_changes(j, &a, h);
 	buf_adds(&h->out, "]}");
 	h->n++;
@@ -220,7 +224,6 @@ static void history_on_documents(struct settings_job *j)
 		return;
 	}
 	print_entry(j, h);
-	settings_head_free(&h->at);
 	h->at = h->before;
 	h->before = (struct settings_head){0};
 	history_next(j);
@@ -272,28 +275,14 @@ static void history_loaded(struct settings_job *j)
 		settings_job_read_head(j, &j->own, c.b, &h->at, history_on_cursor);
 }
 
-static bool read_limit(struct call *c, int64_t *out)
-{
-	const char *text = http_req_query(c->req, "limit");
-	char *end;
-
-	*out = LIMIT_DEFAULT;
-	if (!text)
-		return true;
-	*out = strtoll(text, &end, 10);
-	return *text && !*end && *out >= 1 && *out <= LIMIT_MAX;
-}
-
 void settings_on_history(struct call *c)
 {
 	struct settings_job *j;
 	struct history *h;
-	int64_t limit;
+	int64_t limit = LIMIT_DEFAULT;
 
-	if (!read_limit(c, &limit)) {
-		call_reply_error(c, ERROR_INVALID, "limit must be 1 to %d", LIMIT_MAX);
+	if (!query_int(c, "limit", 1, LIMIT_MAX, &limit))
 		return;
-	}
 	j = settings_job_new(c);
 	if (!j)
 		return;

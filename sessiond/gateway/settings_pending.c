@@ -46,13 +46,25 @@ static void pending_error(struct pending_job *p, int code, const char *text)
 	call_reply_error(c, code, "%s", text);
 }
 
+/* An instance hears what was decided of its entries with the answer to its report. */
 static void pending_ok(struct pending_job *p)
 {
 	struct call *c = p->c;
-	struct jsn *body = jsn_new_object();
+	struct jsn *body = jsn_new_object(), *own = jsn_new_array();
+	const char *client = jsn_get_string(c->body, "client");
 
+	jsn_for_each (h, p->list) {
+		const char *whose = jsn_get_string(h, "client");
+
+		if (whose && client && strcmp(whose, client) == 0)
+			jsn_push(own, jsn_copy(h));
+	}
 	pending_end(p);
 	jsn_set_string(body, "status", "ok");
+	if (client)
+		jsn_set(body, "pending", own);
+	else
+		jsn_free(own);
 	call_reply_json(c, 200, body);
 }
 
@@ -72,7 +84,6 @@ static void pending_on_head(void *data, const struct store_result *r)
 		buf_addf(&text,
 		    "{\"revision\":%llu,\"user_rev\":%llu,\"kind\":\"pending\"}",
 		    (unsigned long long)h.user_rev, (unsigned long long)h.user_rev);
-	settings_head_free(&h);
 	/* an instance that does not hear it looks when it next connects */
 	if (text.n && bus_publish(daemon_bus(pending_gateway(p)->daemon), subject.s, NULL,
 			  NULL, 0, buf_slice(&text)))

@@ -2,22 +2,17 @@
  * everything or of one path. Nothing is rewritten. A user's rollback moves the user's
  * overrides alone: the base is not theirs to change.
  *
- * happy path: loaded, back to the revision asked for, then for all: a record that names
- * its documents; for a path: both documents of then are read and the path is carried over
+ * happy path: loaded, the revision asked for is found, both its documents are read, and
+ * what they say, or say at the path, is stored anew as far as policy lets it
  */
 #include "base/must.h"
 #include "sessiond/core/jval_print.h"
 #include "sessiond/gateway/settings_internal.h"
 
-enum {
-	BACK_MAX = 100 * 1000, /* revisions */
-};
-
 struct rollback {
 	struct settings_head then;
 	struct buf base, user; /* documents of then */
 	uint64_t revision;
-	size_t n_back;
 	struct json_pointer path; /* in the arena */
 	bool has_path, may_base;
 };
@@ -26,7 +21,6 @@ static void on_job_end(struct settings_job *j)
 {
 	struct rollback *r = j->data;
 
-	settings_head_free(&r->then);
 	buf_deinit(&r->base);
 	buf_deinit(&r->user);
 	free(r);
@@ -38,26 +32,6 @@ static void rollback_answer(struct settings_job *j)
 
 	buf_addf(&b, "{\"revision\":%llu}", (unsigned long long)j->own.head.revision);
 	settings_job_reply(j, 200, NULL, &b);
-}
-
-/* ---- everything ---- */
-
-static void restore_all(struct settings_job *j)
-{
-	const struct rollback *r = j->data;
-	const struct settings_head *head = &j->own.head;
-	struct settings_change ch = {.kind = "rollback",
-	    .refs = true,
-	    .base_seq = r->may_base ? r->then.base_seq : head->base_seq,
-	    .user_seq = r->then.user_seq,
-	    .restored = r->revision};
-
-	if (ch.base_seq == head->base_seq && ch.user_seq == head->user_seq) {
-		rollback_answer(j);
-		return;
-	}
-	j->committed = rollback_answer;
-	settings_job_commit(j, &ch);
 }
 
 /* ---- one path ---- */
@@ -108,63 +82,105 @@ static void carry_override(struct settings_job *j, struct overrides *u,
 		overrides_set(&j->a, u, at.tokens, at.n, leaf);
 }
 
-static struct slice keep(struct settings_job *j, struct buf *b)
-{
-	struct slice s = arena_copy(&j->a, buf_slice(b));
-
-	buf_deinit(b);
-	return s;
-}
-
-static void print_part(
-    struct settings_job *j, struct buf *b, const char *key, const struct jval *v)
-{
-	(void)j;
-	buf_addf(b, "%s\"%s\":", b->n > 1 ? "," : "", key);
-	if (v)
-		jval_print(b, v);
-	else
-		buf_adds(b, "null");
-}
-
-static void restore_path(struct settings_job *j)
+/* Settings and overrides as they were, at the path or altogether. */
+static const struct jval *settings_then(struct settings_job *j, struct overrides *u)
 {
 	struct rollback *r = j->data;
 	struct overrides then_u = settings_doc_user(&j->a, buf_slice(&r->user));
-	struct overrides u = overrides_copy(&j->a, &j->user);
-	struct jval *settings = with_path(j, j->own_settings,
-	    settings_doc_part(&j->a, buf_slice(&r->base), "settings"), &r->path);
-	struct settings_change ch = {.kind = "rollback", .restored = r->revision};
-	struct buf base = BUF_NULL(STORE_VALUE_MAX), user = BUF_NULL(STORE_VALUE_MAX);
+	const struct jval *then =
+	    settings_doc_part(&j->a, buf_slice(&r->base), "settings");
 
-	overrides_clear(&j->a, &u, r->path.tokens, r->path.n);
-	overrides_for_each (leaf, &then_u)
-		carry_override(j, &u, leaf, &r->path);
-	if (r->may_base && !jval_equal(&j->a, settings, j->own_settings)) {
-		buf_addc(&base, '{');
-		print_part(j, &base, "settings", settings);
-		print_part(j, &base, "policy", j->own_policy);
-		print_part(j, &base, "helix", j->own_helix);
-		buf_addc(&base, '}');
-		ch.base = keep(j, &base);
+	if (!r->has_path) {
+		*u = then_u;
+		return then;
 	}
-	if (!overrides_equal(&j->a, &u, &j->user)) {
-		overrides_print(&user, &u);
-		ch.user = keep(j, &user);
+	*u = overrides_copy(&j->a, &j->user);
+	overrides_clear(&j->a, u, r->path.tokens, r->path.n);
+	overrides_for_each (leaf, &then_u)
+		carry_override(j, u, leaf, &r->path);
+	return with_path(j, j->own_settings, then, &r->path);
+}
+
+static bool is_users(const struct policy_walk *w)
+{
+	return policy_here(w)->cls > POLICY_HELIX_OWNED;
+}
+
+/* What the policy keeps from users now is not given back to them. */
+static struct overrides without_owned(
+    struct settings_job *j, const struct overrides *u, const struct jval *policy_doc)
+{
+	struct overrides out = overrides_new(&j->a);
+	struct policy policy;
+	struct policy_walk *w;
+	struct err e;
+
+	if (!policy_doc || policy_parse(&j->a, policy_doc, &policy, &e))
+		policy_builtin(&j->a, &policy);
+	w = policy_walk_new(&j->a, &policy);
+	overrides_for_each (leaf, u) {
+		struct json_pointer at;
+
+		must(json_pointer_parse(&j->a, json_pointer_of(&j->a, leaf), &at));
+		for (size_t i = 0; i < at.n; i++)
+			policy_push(w, at.tokens[i]);
+		if (is_users(w) && leaf->type == JVAL_TOMB)
+			overrides_del(&j->a, &out, at.tokens, at.n);
+		else if (is_users(w))
+			overrides_set(&j->a, &out, at.tokens, at.n, leaf);
+		for (size_t i = 0; i < at.n; i++)
+			policy_pop(w);
+	}
+	return out;
+}
+
+static bool same_part(const struct jval *x, const struct jval *y)
+{
+	AUTO(buf_deinit) struct buf a = BUF_NULL(SIZE_MAX);
+	AUTO(buf_deinit) struct buf b = BUF_NULL(SIZE_MAX);
+
+	if (!x || !y)
+		return x == y;
+	jval_print(&a, x);
+	jval_print(&b, y);
+	return slice_eq(buf_slice(&a), buf_slice(&b));
+}
+
+static void restore(struct settings_job *j)
+{
+	struct rollback *r = j->data;
+	struct settings_change ch = {.kind = "rollback", .restored = r->revision};
+	const struct jval *policy = j->own_policy, *helix = j->own_helix, *settings;
+	struct overrides u;
+
+	settings = settings_then(j, &u);
+	if (!r->may_base)
+		settings = j->own_settings;
+	else if (!r->has_path) {
+		policy = settings_doc_part(&j->a, buf_slice(&r->base), "policy");
+		helix = settings_doc_part(&j->a, buf_slice(&r->base), "helix");
+	}
+	u = without_owned(j, &u, policy ? policy : j->app_policy);
+	if (!same_part(settings, j->own_settings) || !same_part(policy, j->own_policy) ||
+	    !same_part(helix, j->own_helix))
+		ch.base = settings_base_document(j, settings, policy, helix);
+	if (!settings_user_unchanged(j, &u)) {
+		ch.user = settings_user_document(j, &u, NULL);
+		must(ch.user.p); /* it was not too large then */
 	}
 	if (!ch.base.p && !ch.user.p) {
 		rollback_answer(j);
 		return;
 	}
 	j->committed = rollback_answer;
-	settings_job_commit(j, &ch);
+	settings_job_commit(j, &ch, SLICE_NULL);
 }
 
 static void on_base_of_then(struct settings_job *j)
 {
 	struct rollback *r = j->data;
 
-	settings_job_read(j, &j->own, r->then.user_seq, &r->user, restore_path);
+	settings_job_read(j, &j->own, r->then.user_seq, &r->user, restore);
 }
 
 /* ---- finding it ---- */
@@ -173,24 +189,12 @@ static void rollback_found(struct settings_job *j)
 {
 	struct rollback *r = j->data;
 
-	if (r->has_path)
-		settings_job_read(
-		    j, &j->own, r->then.base_seq, &r->base, on_base_of_then);
-	else
-		restore_all(j);
-}
-
-static void rollback_back(struct settings_job *j)
-{
-	struct rollback *r = j->data;
-
-	if (r->then.revision == r->revision)
-		rollback_found(j);
-	else if (r->then.revision < r->revision || ++r->n_back > BACK_MAX)
+	if (r->then.revision != r->revision)
 		settings_job_error(j, ERROR_NOT_FOUND, "there is no revision %llu",
 		    (unsigned long long)r->revision);
 	else
-		settings_job_back(j, &j->own, &r->then, rollback_back);
+		settings_job_read(
+		    j, &j->own, r->then.base_seq, &r->base, on_base_of_then);
 }
 
 static void rollback_loaded(struct settings_job *j)
@@ -198,24 +202,17 @@ static void rollback_loaded(struct settings_job *j)
 	struct rollback *r = j->data;
 	const char *path = jsn_get_string(j->c->body, "path");
 
-	r->n_back = 0;
 	r->has_path = path != NULL;
 	if (path &&
 	    (!json_pointer_parse(&j->a, slice_of(path), &r->path) || !r->path.n)) {
 		settings_job_error(j, ERROR_INVALID, "path must be a JSON pointer");
 		return;
 	}
-	if (r->revision > j->own.head.revision) {
-		settings_job_error(j, ERROR_NOT_FOUND, "there is no revision %llu",
-		    (unsigned long long)r->revision);
-		return;
-	}
-	settings_head_free(&r->then);
-	if (j->own.head.seq)
-		settings_job_read_head(
-		    j, &j->own, j->own.head.seq, &r->then, rollback_back);
+	r->then = (struct settings_head){0};
+	if (r->revision > 0)
+		settings_job_find(j, &j->own, r->revision, &r->then, rollback_found);
 	else
-		rollback_back(j);
+		rollback_found(j); /* when there was nothing yet */
 }
 
 void settings_on_rollback(struct call *c)
@@ -243,6 +240,7 @@ void settings_on_rollback(struct call *c)
 	r->base = r->user = BUF_NULL(STORE_VALUE_MAX);
 	j->data = r;
 	j->ended = on_job_end;
+	j->writes = true;
 	j->loaded = rollback_loaded;
 	settings_job_load(j, SETTINGS_BASE | SETTINGS_USER);
 }

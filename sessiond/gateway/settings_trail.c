@@ -19,7 +19,7 @@ static void trail_on_record(void *data, const struct store_result *r)
 	/* a sequence may come from outside: only a record of this very trail counts */
 	if (r->code || strcmp(r->key, subject.s) != 0 ||
 	    !settings_head_parse(r->value, r->revision, h))
-		settings_head_free(h);
+		*h = (struct settings_head){0};
 	j->reading.cb(j);
 }
 
@@ -28,7 +28,7 @@ void settings_job_read_head(struct settings_job *j, struct settings_side *side,
 {
 	struct store_read r = {.stream = STREAM_session_settings, .seq = seq};
 
-	settings_head_free(h);
+	*h = (struct settings_head){0};
 	j->reading.side = side;
 	j->reading.head = h;
 	j->reading.cb = cb;
@@ -40,11 +40,55 @@ void settings_job_back(struct settings_job *j, struct settings_side *side,
 {
 	uint64_t seq = h->prev_seq;
 
-	settings_head_free(h);
+	*h = (struct settings_head){0};
 	if (seq)
 		settings_job_read_head(j, side, seq, h, cb);
 	else
 		cb(j);
+}
+
+static void find_step(struct settings_job *j);
+
+static void find_on_record(void *data, const struct store_result *r)
+{
+	struct settings_job *j = data;
+
+	if (r->code) {
+		settings_job_store_failed(j, r->code, r->detail);
+		return;
+	}
+	if (!settings_head_parse(r->value, r->revision, j->reading.head)) {
+		settings_job_error(j, ERROR_INTERNAL, "a stored revision cannot be read");
+		return;
+	}
+	find_step(j);
+}
+
+static void find_step(struct settings_job *j)
+{
+	struct settings_head *h = j->reading.head;
+	struct store_read r = {.stream = STREAM_session_settings,
+	    .seq = settings_head_toward(h, j->reading.revision)};
+
+	if (h->revision == j->reading.revision) {
+		j->reading.cb(j);
+	} else if (h->revision < j->reading.revision || !r.seq) {
+		*h = (struct settings_head){0};
+		j->reading.cb(j);
+	} else {
+		store_read(j->s->g->store, &r, find_on_record, j);
+	}
+}
+
+void settings_job_find(struct settings_job *j, struct settings_side *side,
+    uint64_t revision, struct settings_head *h, settings_step_cb *cb)
+{
+	j->reading.side = side;
+	j->reading.head = h;
+	j->reading.cb = cb;
+	j->reading.revision = revision;
+	*h = side->head;
+	find_step(j);
 }
 
 static void trail_on_document(void *data, const struct store_result *r)
@@ -79,7 +123,7 @@ static struct jval *document(struct arena *a, struct slice text)
 {
 	struct json_doc d;
 
-	if (!text.n || json_doc_parse_object(a, text, &d) != JSON_DOC_OK)
+	if (!text.n || json_doc_parse_message(a, text, &d) != JSON_DOC_OK)
 		return NULL;
 	return d.root;
 }

@@ -6,7 +6,6 @@
 #include "sessiond/gateway/settings_internal.h"
 
 enum {
-	ERRORS_MAX = 64,
 	ANSWER_MAX = 8 * 1024 * 1024,
 };
 
@@ -17,7 +16,7 @@ static bool user_unchanged(struct settings_job *j)
 	char etag[24];
 	struct buf none = BUF_NULL(1);
 
-	if (!settings_none_match(j->c, j->own.head.user_rev))
+	if (!settings_none_match(j, j->own.head.user_rev))
 		return false;
 	settings_etag(j->own.head.user_rev, etag);
 	settings_job_reply(j, 304, etag, &none);
@@ -61,12 +60,23 @@ void settings_on_user_get(struct call *c)
 
 /* ---- POST zed-config/user ---- */
 
-/* Kept over the write, in the arena. */
 struct post {
+	struct arena a; /* the request; the job's own is emptied at each try */
+	const struct jval *body, *ops; /* @ops NULL: a plain document */
+	const char *client;            /* NULL: did not say */
+	/* in the job's arena */
 	struct settings_verdict verdict;
 	struct overrides result;
-	const char *op_id;
+	struct slice answer;
 };
+
+static void on_post_end(struct settings_job *j)
+{
+	struct post *p = j->data;
+
+	arena_deinit(&p->a);
+	free(p);
+}
 
 static void print_notes(
     struct buf *b, const char *name, const char *text_key, const struct settings_note *n)
@@ -85,142 +95,214 @@ static void print_notes(
 	buf_addc(b, ']');
 }
 
-static void post_answer_revision(struct settings_job *j, uint64_t revision)
+/* What is said once it is stored as @revision. */
+static void post_print_answer(struct settings_job *j, struct post *p, uint64_t revision)
 {
-	const struct post *p = j->data;
-	char etag[24];
-	struct buf b = BUF_NULL(ANSWER_MAX);
+	struct buf b = BUF_NULL(ANSWER_MAX), others = BUF_NULL(ANSWER_MAX);
 
-	settings_etag(revision, etag);
 	buf_addf(
 	    &b, "{\"status\":\"ok\",\"revision\":%llu", (unsigned long long)revision);
 	print_notes(&b, "rejected", "rule", p->verdict.rejected);
 	print_notes(&b, "invalid", "message", p->verdict.invalid);
+	if (p->ops && settings_superseded_print(j, &p->result, p->client, &others)) {
+		buf_adds(&b, ",\"superseded\":[");
+		buf_add_slice(&b, buf_slice(&others));
+		buf_addc(&b, ']');
+	}
 	buf_addc(&b, '}');
+	p->answer = arena_copy(&j->a, buf_slice(&b));
+	buf_deinit(&others);
+	buf_deinit(&b);
+}
+
+static void post_reply(struct settings_job *j, struct slice answer, uint64_t revision)
+{
+	char etag[24];
+	struct buf b = BUF_NULL(ANSWER_MAX);
+
+	settings_etag(revision, etag);
+	buf_add_slice(&b, answer);
 	settings_job_reply(j, 200, etag, &b);
 }
 
 static void post_answer(struct settings_job *j)
 {
-	post_answer_revision(j, j->own.head.user_rev);
+	post_reply(j, ((struct post *)j->data)->answer, j->own.head.user_rev);
+}
+
+/* Asked again: what was done is not done twice. */
+static bool post_known(struct settings_job *j)
+{
+	AUTO(jsn_freep) struct jsn *o = NULL;
+	const struct settings_op *op = &j->op;
+	struct slice answer;
+	struct err e;
+
+	if (!op->known)
+		return false;
+	if (strcmp(op->body, op->noted_body) != 0) {
+		settings_job_error(
+		    j, ERROR_CONFLICT, "op_id was used with other operations");
+		return true;
+	}
+	must(jsn_parse(op->answer.data, op->answer.n, &o, &e) == 0);
+	answer = arena_copy(&j->a, buf_slice(&op->answer));
+	post_reply(j, answer, (uint64_t)jsn_get_int(o, "revision", 0));
+	return true;
 }
 
 static void post_problems(struct settings_job *j, const struct overrides_problem *p)
 {
-	struct settings_path_error errors[ERRORS_MAX];
-	size_t n = 0;
+	struct settings_path_error *errors;
+	size_t n = 0, i = 0;
 
-	for (; p && n < ERRORS_MAX; p = p->next)
-		errors[n++] = (struct settings_path_error){p->path, p->message};
+	for (const struct overrides_problem *it = p; it; it = it->next)
+		n++;
+	errors = arena_alloc(&j->a, n * sizeof(*errors));
+	for (; p; p = p->next)
+		errors[i++] = (struct settings_path_error){p->path, p->message};
 	settings_job_unprocessable(j, "the operations cannot be carried out", errors, n);
 }
 
-/* False: answered. */
-static bool post_op_id(struct settings_job *j, const struct jval *body, struct post *p)
-{
-	const struct jval *id = jval_get_str(&j->a, body, "op_id");
-
-	if (!id || id->type == JVAL_NULL)
-		return true;
-	if (id->type != JVAL_STRING || id->str.n == 0 || id->str.n > SETTINGS_OP_ID_MAX) {
-		settings_job_error(j, ERROR_INVALID,
-		    "op_id must be a string of 1 to %d bytes", SETTINGS_OP_ID_MAX);
-		return false;
-	}
-	p->op_id = arena_copy(&j->a, id->str).p;
-	return true;
-}
-
 /* Operations. False: answered. */
-static bool post_ops(struct settings_job *j, const struct jval *body,
-    const struct jval *doc, struct post *p)
+static bool post_ops(struct settings_job *j, struct post *p)
 {
 	struct overrides_ops ops;
-	struct overrides_problem *problems = overrides_ops_parse(&j->a, doc, &ops);
-	uint64_t known;
+	struct overrides_problem *problems = overrides_ops_parse(&j->a, p->ops, &ops);
 
-	if (!post_op_id(j, body, p))
-		return false;
-	if (!problems)
-		problems = settings_accept_ops(&j->a, j->settings, &j->policy, &j->user,
-		    &ops, &p->result, &p->verdict);
-	if (problems) {
-		post_problems(j, problems);
-		return false;
-	}
-	p->verdict.invalid =
-	    settings_find_invalid(&j->a, j->settings, &p->result, &j->policy);
-	known = p->op_id ? settings_head_op(&j->own.head, p->op_id) : 0;
-	if (known) {
-		/* told again because the answer was lost */
-		post_answer_revision(j, known);
-		return false;
-	}
-	if (settings_match_fails(j->c, j->own.head.user_rev)) {
+	if (settings_match_fails(j, j->own.head.user_rev)) {
 		settings_job_error(j, ERROR_STALE,
 		    "the overrides are at revision %llu now",
 		    (unsigned long long)j->own.head.user_rev);
 		return false;
 	}
-	return true;
+	if (!problems)
+		problems = settings_accept_ops(&j->a, j->settings, &j->policy, &j->user,
+		    &ops, &p->result, &p->verdict);
+	if (problems)
+		post_problems(j, problems);
+	return problems == NULL;
+}
+
+struct slice settings_user_document(
+    struct settings_job *j, const struct overrides *u, const char *client)
+{
+	struct buf text = BUF_NULL(SETTINGS_DOC_MAX);
+	struct slice doc = SLICE_NULL;
+
+	overrides_print(&text, u);
+	if (buf_check(&text) == 0) {
+		text.max = STORE_VALUE_MAX;
+		text.n--; /* its closing brace */
+		buf_adds(&text, ",\"recent\":");
+		settings_recent_print(j, u, client, &text);
+		buf_addc(&text, '}');
+		doc = arena_copy(&j->a, buf_slice(&text));
+	}
+	buf_deinit(&text);
+	return doc;
 }
 
 static void post_commit(struct settings_job *j, struct post *p)
 {
-	struct buf text = BUF_NULL(SETTINGS_DOC_MAX);
-	struct settings_change ch = {.kind = "user", .op_id = p->op_id};
+	struct settings_change ch = {.kind = "user", .client = p->client};
 
-	overrides_print(&text, &p->result);
-	if (buf_check(&text)) {
-		buf_deinit(&text);
+	ch.user = settings_user_document(j, &p->result, p->client);
+	if (!ch.user.p) {
 		settings_job_error(j, ERROR_TOO_LARGE,
 		    "overrides are larger than %d bytes", SETTINGS_DOC_MAX);
 		return;
 	}
-	ch.user = arena_copy(&j->a, buf_slice(&text));
-	buf_deinit(&text);
+	post_print_answer(j, p, j->own.head.revision + 1);
 	j->committed = post_answer;
-	settings_job_commit(j, &ch);
+	settings_job_commit(j, &ch, p->answer);
 }
 
 static void post_loaded(struct settings_job *j)
 {
-	struct json_doc d;
-	const struct jval *ops;
-	struct post *p = ARENA_NEW(&j->a, struct post);
+	struct post *p = j->data;
 
-	j->data = p;
-	if (json_doc_parse_object(&j->a, buf_slice(&j->c->raw_body), &d) != JSON_DOC_OK) {
+	p->verdict = (struct settings_verdict){0};
+	if (p->ops && !post_ops(j, p))
+		return;
+	if (!p->ops)
+		p->result = settings_accept_plain(
+		    &j->a, j->settings, &j->policy, p->body, &p->verdict);
+	p->verdict.invalid =
+	    settings_find_invalid(&j->a, j->settings, &p->result, &j->policy);
+	if (!settings_user_unchanged(j, &p->result)) {
+		post_commit(j, p);
+		return;
+	}
+	post_print_answer(j, p, j->own.head.user_rev);
+	j->committed = post_answer;
+	if (j->op.id[0])
+		settings_job_note(j, p->answer);
+	else
+		post_answer(j);
+}
+
+/* A string member beside "ops". False: answered. */
+static bool post_string(
+    struct settings_job *j, struct post *p, const char *key, size_t max, const char **out)
+{
+	const struct jval *v = jval_get_str(&p->a, p->body, key);
+
+	if (!v || v->type == JVAL_NULL)
+		return true;
+	if (v->type == JVAL_STRING && v->str.n > 0 && v->str.n <= max &&
+	    !memchr(v->str.p, '\0', v->str.n)) {
+		*out = arena_copy(&p->a, v->str).p;
+		return true;
+	}
+	settings_job_error(
+	    j, ERROR_INVALID, "%s must be a string of 1 to %zu bytes", key, max);
+	return false;
+}
+
+/* False: answered. */
+static bool post_read(struct settings_job *j, struct post *p)
+{
+	struct json_doc d;
+	AUTO(buf_deinit) struct buf text = BUF_NULL(SIZE_MAX);
+	const char *op_id = NULL;
+
+	if (json_doc_parse_object(&p->a, buf_slice(&j->c->raw_body), &d) != JSON_DOC_OK) {
 		settings_job_error(j,
 		    d.state == JSON_DOC_TOO_LARGE ? ERROR_TOO_LARGE : ERROR_INVALID,
 		    "invalid request body: line %u, column %u: %s", d.error.line,
 		    d.error.column, d.error.message);
-		return;
+		return false;
 	}
-	ops = settings_ops_body(&j->a, d.root);
-	if (ops) {
-		if (!post_ops(j, d.root, ops, p))
-			return;
-	} else {
-		p->result = settings_accept_plain(
-		    &j->a, j->settings, &j->policy, d.root, &p->verdict);
-		p->verdict.invalid =
-		    settings_find_invalid(&j->a, j->settings, &p->result, &j->policy);
-	}
-	if (overrides_equal(&j->a, &p->result, &j->user))
-		post_answer(j);
-	else
-		post_commit(j, p);
+	p->body = d.root;
+	p->ops = settings_ops_body(&p->a, d.root);
+	if (!p->ops)
+		return true;
+	if (!post_string(j, p, "op_id", SETTINGS_OP_ID_MAX, &op_id) ||
+	    !post_string(j, p, "client", SETTINGS_CLIENT_MAX, &p->client))
+		return false;
+	snprintf(j->op.id, sizeof(j->op.id), "%s", op_id ? op_id : "");
+	jval_print(&text, p->ops);
+	digest_hex(buf_slice(&text), j->op.body);
+	return true;
 }
 
 void settings_on_user_post(struct call *c)
 {
 	struct settings_job *j = settings_job_new(c);
+	struct post *p;
 
 	if (!j)
 		return;
+	p = calloc(1, sizeof(*p));
+	must(p);
+	j->data = p;
+	j->ended = on_post_end;
+	j->heads = post_known;
 	j->loaded = post_loaded;
-	settings_job_load(j, SETTINGS_BASE | SETTINGS_USER);
+	j->writes = true;
+	if (post_read(j, p))
+		settings_job_load_to_commit(j, SETTINGS_BASE | SETTINGS_USER);
 }
 
 /* ---- GET zed-settings ---- */

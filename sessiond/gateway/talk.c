@@ -18,6 +18,7 @@
 #include "sessiond/gateway/history.h"
 #include "sessiond/gateway/live.h"
 #include "sessiond/gateway/messages.h"
+#include "sessiond/gateway/session_switch.h"
 #include "sessiond/metrics.h"
 
 static void talk_run(struct session *s);
@@ -117,6 +118,7 @@ static void talk_send_prompt(struct session *s, struct turn *t)
 	    LF_I("times", t->n_sent));
 	if (s->agent)
 		agent_send_prompt(s->agent, s, t);
+	switch_on_prompt(s);
 }
 
 /* ---- endings ---- */
@@ -143,6 +145,10 @@ static void talk_on_end_stored(void *data, int code)
 
 	if (code)
 		return;
+	if (turn_open(t)) { /* revived meanwhile: it ends again */
+		TALK(s, .kind = CHAT_END_STORED);
+		return;
+	}
 	t->end_stored = true;
 	log_event(EV_turn_ended, LF("session", s->rec.id.s), LF("turn", t->id),
 	    LF("state", turn_state_name(t->state)), LF("cause", t->cause));

@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/io/auth.h"
+#include "base/digest.h"
 #include "base/must.h"
 #include "proto/subjects.h"
 #include "sessiond/events.h"
@@ -79,13 +79,13 @@ static const struct durable_ops turn_durable = {
 
 void turn_token(const char *id, char out[static ID_MAX + 1])
 {
-	char hash[AUTH_HASH_LEN + 1];
+	char hash[DIGEST_HEX_LEN + 1];
 
 	if (id_token_valid(slice_of(id))) {
 		snprintf(out, ID_MAX + 1, "%s", id);
 		return;
 	}
-	auth_hash(id, strlen(id), hash);
+	digest_hex(slice_of(id), hash);
 	snprintf(out, ID_MAX + 1, "x%.40s", hash);
 }
 
@@ -163,7 +163,6 @@ uint64_t turn_next_order(const struct session *s)
 static void turn_restore(struct turn *t)
 {
 	t->hand = t->n_sent > 0 || t->origin == TURN_FROM_ZED ? HAND_SENT : HAND_NONE;
-	t->end_stored = turn_state_terminal(t->state);
 	if (turn_state_terminal(t->state) || t->hand == HAND_SENT)
 		return;
 	t->state = TURN_QUEUED;

@@ -105,11 +105,12 @@ int sidecar_conf_check(void *conf, struct err *e)
 		r = conf_fill_settings(c, e);
 	if (r)
 		return r;
-	/* Better refused than taken and not done. */
-	if (c->helix_desktop)
+	if (c->helix_root && c->helix_root[0] != '/')
 		return err_set(e, ERROR_INVALID,
-		    "--helix-desktop: keymap, credential files, colour scheme and agent "
-		    "restart are not built into this version");
+		    "--helix-root: '%s' is not an absolute path", c->helix_root);
+	if (c->helix_desktop && (!getenv("HOME") || getenv("HOME")[0] != '/'))
+		return err_set(e, ERROR_INVALID,
+		    "--helix-desktop: HOME is not set; credential files are in there");
 	if (c->settings[0] != '/')
 		return err_set(e, ERROR_INVALID,
 		    "--settings: '%s' is not an absolute path", c->settings);

@@ -16,9 +16,13 @@ CONF(state_dir, STR, "", 0, 0, 0, NULL, "DIR",
     "Where is kept what must survive a restart; on the file system of the settings file.")
 CONF(write_mode, ENUM, "auto", 0, 0, 0, NULL, "auto|lease|pad|exchange",
     "How the settings file is written; auto probes what the file system can do.")
+CONF(offer_restore_ms, INT, "600000", 10, 86400000, 0, NULL, "MS",
+    "How long the settings file must be invalid before its last good text is offered (POST /restore).")
 CONF(tls_ca, STR, "", 0, 0, 0, NULL, "FILE",
     "Certificates the server is verified with, PEM; the system's when not given.")
 CONF(tls_skip_verify, BOOL, "false", 0, 0, 0, "SETTINGS_SYNC_TLS_SKIP_VERIFY", "",
     "Do not verify the server's certificate.")
 CONF(helix_desktop, BOOL, "false", 0, 0, 0, NULL, "",
     "Also what Helix's desktop wants done: keymap, credential files, colour scheme, restart of the agent.")
+CONF(helix_root, STR, "", 0, 0, 0, NULL, "DIR",
+    "With --helix-desktop: what stands in front of /tmp and /etc, where its files outside of HOME go; for images and tests.")

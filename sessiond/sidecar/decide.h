@@ -6,6 +6,8 @@
 #include "sessiond/core/settings_plan.h"
 #include "sessiond/sidecar/record.h"
 
+#define DECIDE_NO_OVERRIDES "{\"set\":{},\"del\":[]}"
+
 /* What somebody decided about something that waits. */
 enum decide_answer {
 	DECIDE_NOTHING,
@@ -22,10 +24,15 @@ struct decide_input {
 	struct slice base, policy, server;
 	struct slice base_tag, server_tag;
 	bool plain; /* the server takes whole objects and gives nothing back */
+	bool migrating; /* the editor has just brought its settings up to date */
+	/* what the last write replaced, and by what; p NULL: not known */
+	struct slice before, after;
+	int64_t since_write_us; /* from that write to when the file was saved */
 	enum decide_answer bulk, first;
 	/* Names for what this step may make: an upload (NULL: none is to be made), and
 	 * something that waits. */
 	const char *op_id, *wait_id;
+	const char *client; /* whose upload it is; NULL: it does not say */
 	int64_t now_unix_ms;
 };
 
@@ -50,12 +57,23 @@ int decide(
     const struct decide_input *in, struct decide_output *out, struct err *e) MUST_CHECK;
 void decide_output_deinit(struct decide_output *out);
 
+/* The revision an ETag of sessiond's is of; -1: it is none. */
+int64_t decide_tag_revision(struct slice tag);
 /* The upload under way was taken; @server_tag: the ETag of what the server has now. */
 void decide_posted(struct record *r, struct slice server_tag);
 /* The server will never take it: it is not sent again as it is. */
 void decide_refused(struct record *r);
 /* It is to be made anew. */
 void decide_stale(struct record *r);
+
+/**
+ * decide_change_session() - what is remembered is of another session
+ *
+ * The file is as it is known to be; what the other session's server has is not this
+ * one's. What no server has yet is still the user's: it goes to this one's. So do values
+ * that gave way at first contact, for who wants them back.
+ */
+void decide_change_session(struct record *r);
 
 enum decide_wait { DECIDE_WAIT_BULK, DECIDE_WAIT_FIRST, DECIDE_WAIT_N_ };
 

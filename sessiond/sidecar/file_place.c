@@ -6,6 +6,7 @@
  * CHANGED), no exchange on this file system (said so), no room (nothing changed) */
 #include "sessiond/sidecar/file_place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +16,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#define PLACE_PREFIX ".helix-"
+#define PLACE_SUFFIX "XXXXXX"
+
 enum {
+	PLACE_TEXT_MAX = 4 * 1024 * 1024,
 	PLACE_XATTRS_MAX = 4096,
 	PLACE_SWAPS_MAX = 8,
 };
@@ -38,8 +43,8 @@ static int place_begin(struct place *p)
 	int n_dir = slash ? (int)(slash - p->w->path) : 0, r;
 
 	p->fd = p->dir_fd = -1;
-	if (snprintf(p->tmp, sizeof(p->tmp), "%.*s/.helix-XXXXXX", n_dir, p->w->path) >=
-	    PATH_MAX)
+	if (snprintf(p->tmp, sizeof(p->tmp), "%.*s/" PLACE_PREFIX PLACE_SUFFIX, n_dir,
+		p->w->path) >= PATH_MAX)
 		return err_set(p->e, -ENAMETOOLONG, "%s: too long", p->w->path);
 	p->tmp[n_dir + 1] = '\0';
 	p->dir_fd = open(p->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -177,4 +182,54 @@ int file_place_exchange(struct file_write *w, struct err *e)
 		r = place_look(&p);
 	place_end(&p);
 	return r;
+}
+
+/* afterwards */
+
+static bool sweep_is_ours(const struct dirent *entry)
+{
+	return entry->d_type == DT_REG &&
+	       strncmp(entry->d_name, PLACE_PREFIX, sizeof(PLACE_PREFIX) - 1) == 0 &&
+	       strlen(entry->d_name) == sizeof(PLACE_PREFIX PLACE_SUFFIX) - 1;
+}
+
+static bool sweep_is_save(const struct file_place_sweep *s, const struct buf *text)
+{
+	return s->is_save(s->data, (struct slice){buf_cstr(text), text->n});
+}
+
+static void sweep_one(const struct file_place_sweep *s, const char *path)
+{
+	AUTO(buf_deinit) struct buf text = BUF_NULL(PLACE_TEXT_MAX);
+	AUTO(buf_deinit) struct buf now = BUF_NULL(PLACE_TEXT_MAX);
+
+	if (file_read(path, PLACE_TEXT_MAX, &text))
+		return;
+	/* A save after that one stays where it is. */
+	if (sweep_is_save(s, &text) && file_read(s->path, PLACE_TEXT_MAX, &now) == 0 &&
+	    !sweep_is_save(s, &now) &&
+	    renameat2(AT_FDCWD, path, AT_FDCWD, s->path, RENAME_EXCHANGE) == 0) {
+		(void)unlink(path);
+		return;
+	}
+	s->drop(s->data, (struct slice){buf_cstr(&text), text.n});
+	(void)unlink(path);
+}
+
+void file_place_sweep(const struct file_place_sweep *s)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	const struct dirent *entry;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%.*s/", (int)(strrchr(s->path, '/') - s->path),
+	    s->path);
+	d = opendir(dir);
+	while (d && (entry = readdir(d))) {
+		if (sweep_is_ours(entry) &&
+		    snprintf(path, sizeof(path), "%s%s", dir, entry->d_name) < PATH_MAX)
+			sweep_one(s, path);
+	}
+	if (d)
+		closedir(d);
 }

@@ -3,26 +3,26 @@
  * in steps that are each a valid document, padded with spaces.
  *
  * happy path: open, lease, compare, write, cut, let go, sync
- * failure modes: somebody has it open (tried again for 20 ms, then in steps), no leases
+ * failure modes: somebody has it open and does not let go (in steps), no leases
  * on this file system (in steps), content differs (CHANGED), no room (nothing written),
  * not writable, write fails half way (said so; recovery has both texts) */
 #include "sessiond/sidecar/file_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "sessiond/sidecar/file_lease.h"
 #include "sessiond/sidecar/file_place.h"
 
 enum {
-	WRITE_LEASE_WAIT_US = 20 * 1000,
-	WRITE_LEASE_STEP_US = 50,
-	WRITE_LEASE_STEP_MAX_US = 1000,
+	WRITE_PHASE_BEGIN_MS = 95,
+	WRITE_PHASE_END_MS = 130,
 };
 
 static const char *const write_mode_names[] = {
@@ -40,27 +40,6 @@ enum file_write_mode file_write_mode_parse(const char *s)
 	while (m < FILE_WRITE_CREATE && strcmp(s, write_mode_names[m]) != 0)
 		m++;
 	return m < FILE_WRITE_CREATE ? m : FILE_WRITE_MODE_N_;
-}
-
-void file_write_init(void)
-{
-	signal(SIGIO, SIG_IGN);
-}
-
-/* 0; EAGAIN: somebody has it open; another errno: no leases here. */
-static int write_lease(int fd)
-{
-	int64_t until_us = clock_mono_us() + WRITE_LEASE_WAIT_US;
-	useconds_t step_us = WRITE_LEASE_STEP_US;
-
-	while (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
-		if (errno != EAGAIN || clock_mono_us() >= until_us)
-			return errno;
-		usleep(step_us);
-		step_us = step_us * 2 < WRITE_LEASE_STEP_MAX_US ? step_us * 2
-								: WRITE_LEASE_STEP_MAX_US;
-	}
-	return 0;
 }
 
 /* Under the lease: nothing here but what must be. */
@@ -102,22 +81,50 @@ static int write_padded(int fd, struct file_write *w, struct err *e)
 	return 0;
 }
 
-static int write_place(int fd, struct file_write *w, struct err *e)
+static int64_t write_ns(const struct timespec *t)
 {
-	int refused = w->mode == FILE_WRITE_PAD ? 0 : write_lease(fd), r;
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* The editor reads 100 ms after it has heard of a change. Who cannot be kept from opening
+ * the file is not to find it half written then. */
+static void write_out_of_phase(const struct stat *before)
+{
+	struct timespec now;
+	int64_t changed_ns = write_ns(&before->st_mtim), age_ms;
+
+	if (write_ns(&before->st_ctim) > changed_ns)
+		changed_ns = write_ns(&before->st_ctim);
+	clock_gettime(CLOCK_REALTIME, &now);
+	age_ms = (write_ns(&now) - changed_ns) / 1000000;
+	if (age_ms >= WRITE_PHASE_BEGIN_MS && age_ms < WRITE_PHASE_END_MS)
+		usleep((useconds_t)(WRITE_PHASE_END_MS - age_ms) * 1000);
+}
+
+static void write_no_lease(int refused, char *why, size_t n_why)
+{
+	snprintf(why, n_why, "no lease: %s",
+	    refused == EAGAIN ? "somebody has the file open" : strerror(refused));
+}
+
+/* @before: of the file, as it was found. */
+static int write_place(
+    int fd, struct file_write *w, const struct stat *before, struct err *e)
+{
+	int refused = w->mode == FILE_WRITE_PAD ? 0 : file_lease_take(fd), r;
 
 	if (refused)
-		snprintf(w->why, sizeof(w->why), "no lease: %s",
-		    refused == EAGAIN ? "somebody has the file open" : strerror(refused));
+		write_no_lease(refused, w->why, sizeof(w->why));
 	if (refused && w->mode == FILE_WRITE_LEASE)
 		return err_set(e, -refused, "%s: %s", w->path, w->why);
 	if (refused || w->mode == FILE_WRITE_PAD) {
 		w->used = FILE_WRITE_PAD;
+		write_out_of_phase(before);
 		return write_padded(fd, w, e);
 	}
 	w->used = FILE_WRITE_LEASE;
-	r = write_whole(fd, w, e);
-	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	r = w->in_steps ? write_padded(fd, w, e) : write_whole(fd, w, e);
+	file_lease_drop(fd);
 	return r;
 }
 
@@ -149,7 +156,7 @@ static int write_in_place(struct file_write *w, int64_t start_us, struct err *e)
 		return file_fail(w->path, "open", e);
 	r = write_check(fd, w, &st, e);
 	if (r == 0)
-		r = write_place(fd, w, e);
+		r = write_place(fd, w, &st, e);
 	w->visible_us = clock_mono_us() - start_us;
 	if (r == 0 && fdatasync(fd) < 0)
 		r = file_fail(w->path, "sync", e);
@@ -164,6 +171,22 @@ static int write_in_place(struct file_write *w, int64_t start_us, struct err *e)
 	return w->look.exists && w->look.ino == st.st_ino && w->look.dev == st.st_dev
 		   ? FILE_WRITE_DONE
 		   : FILE_WRITE_CHANGED;
+}
+
+enum file_write_mode file_write_probe(const char *path, char *why, size_t n_why)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), refused;
+
+	why[0] = '\0';
+	if (fd < 0) {
+		snprintf(why, n_why, "%s", strerror(errno));
+		return FILE_WRITE_AUTO;
+	}
+	refused = file_lease_try(fd);
+	if (refused && refused != EAGAIN) /* who has it open lets go of it */
+		write_no_lease(refused, why, n_why);
+	close(fd);
+	return why[0] ? FILE_WRITE_PAD : FILE_WRITE_LEASE;
 }
 
 int file_write(struct file_write *w, struct err *e)

@@ -27,6 +27,8 @@ struct file_write {
 	const char *path; /* symlinks resolved */
 	enum file_write_mode mode;
 	bool missing;        /* there is to be no file yet */
+	bool in_steps;       /* nothing could repair a write that is broken off: after
+				each system call it is a valid document */
 	struct slice expect; /* what it says now */
 	struct slice text;   /* what it shall say */
 	/* results */
@@ -39,9 +41,9 @@ struct file_write {
 /* Return: FILE_WRITE_DONE, FILE_WRITE_CHANGED, or -errno: @e; the file is as it was
  * unless @e says otherwise */
 int file_write(struct file_write *w, struct err *e) MUST_CHECK;
+/* How a write would go now, with FILE_WRITE_AUTO; AUTO if the file cannot be opened. @why:
+ * as of a write. */
+enum file_write_mode file_write_probe(const char *path, char *why, size_t n_why);
 const char *file_write_mode_name(enum file_write_mode m);
 /* FILE_WRITE_MODE_N_ if it is none. */
 enum file_write_mode file_write_mode_parse(const char *s);
-/* Once, before the first write in any thread: the kernel's notice that someone waits for
- * a leased file would otherwise end the process. */
-void file_write_init(void);

@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "sessiond/core/json_doc.h"
+#include "sessiond/sidecar/helix_agents.h"
+#include "sessiond/sidecar/helix_url.h"
 
 /* What every desktop gets, and what Zed must not ask the user for. */
 static const char helix_base_always[] =
@@ -20,18 +22,6 @@ static struct jval *base_number(struct arena *a, struct slice text)
 
 	v->text = text;
 	return v;
-}
-
-static bool base_number_is_set(const struct jval *v)
-{
-	return v && v->type == JVAL_NUMBER && !slice_is(v->text, "0");
-}
-
-static struct slice base_string(struct arena *a, const struct jval *obj, const char *key)
-{
-	const struct jval *v = jval_get_str(a, obj, key);
-
-	return v && v->type == JVAL_STRING ? v->str : (struct slice){"", 0};
 }
 
 /* The object at @key, made if it is not there or none. */
@@ -72,41 +62,38 @@ static bool base_lists_model(
     struct arena *a, const struct jval *models, struct slice name)
 {
 	jval_for_each (m, models) {
-		if (slice_eq(base_string(a, m, "name"), name))
+		if (slice_eq(helix_string(a, m, "name"), name))
 			return true;
 	}
 	return false;
 }
 
-static struct jval *base_model(
-    struct arena *a, const struct jval *config, struct slice name)
+static struct jval *base_model(struct arena *a, const struct helix_agent *agent)
 {
 	struct jval *m = jval_new(a, JVAL_OBJECT);
-	const struct jval *n = jval_get_str(a, config, "max_tokens");
-	struct slice effort = base_string(a, config, "reasoning_effort");
 
-	jval_put(a, m, SLICE_LIT("name"), jval_new_string(a, name));
-	jval_put(a, m, SLICE_LIT("display_name"), jval_new_string(a, name));
+	jval_put(a, m, SLICE_LIT("name"), jval_new_string(a, agent->model));
+	jval_put(a, m, SLICE_LIT("display_name"), jval_new_string(a, agent->model));
 	jval_put(a, m, SLICE_LIT("max_tokens"),
-	    base_number(a, base_number_is_set(n) ? n->text : SLICE_LIT("200000")));
-	n = jval_get_str(a, config, "max_output_tokens");
-	if (base_number_is_set(n))
-		jval_put(a, m, SLICE_LIT("max_output_tokens"), base_number(a, n->text));
-	if (effort.n && slice_is(base_string(a, config, "runtime"), "zed_agent"))
-		jval_put(a, m, SLICE_LIT("reasoning_effort"), jval_new_string(a, effort));
+	    base_number(a,
+		agent->max_tokens.n ? agent->max_tokens : SLICE_LIT("200000")));
+	if (agent->max_output_tokens.n)
+		jval_put(a, m, SLICE_LIT("max_output_tokens"),
+		    base_number(a, agent->max_output_tokens));
+	if (agent->reasoning_effort.n && slice_is(agent->runtime, "zed_agent"))
+		jval_put(a, m, SLICE_LIT("reasoning_effort"),
+		    jval_new_string(a, agent->reasoning_effort));
 	return m;
 }
 
 static void base_offer_model(
-    struct arena *a, const struct jval *config, struct jval *base)
+    struct arena *a, const struct helix_agent *agent, struct jval *base)
 {
-	struct slice name = base_string(a, config, "model");
-	struct slice provider = base_string(a, config, "api_type");
+	struct slice provider = agent->api_type;
 	struct jval *all = jval_get_str(a, base, "language_models"), *of, *list;
 
-	if (!jval_is_object(config) || name.n == 0 || !jval_is_object(all) ||
-	    slice_is(base_string(a, config, "runtime"), "claude_code") ||
-	    slice_is(provider, "anthropic"))
+	if (agent->model.n == 0 || !jval_is_object(all) ||
+	    slice_is(agent->runtime, "claude_code") || slice_is(provider, "anthropic"))
 		return;
 	if (provider.n == 0)
 		provider = SLICE_LIT("openai");
@@ -120,63 +107,59 @@ static void base_offer_model(
 		list = jval_new(a, JVAL_ARRAY);
 		jval_put(a, of, SLICE_LIT("available_models"), list);
 	}
-	if (!base_lists_model(a, list, name))
-		jval_push(list, base_model(a, config, name));
+	if (!base_lists_model(a, list, agent->model))
+		jval_push(list, base_model(a, agent));
 }
 
-/* A server of Helix itself: it asks for the user's token, and "localhost" is where the
- * API is, not where the editor is. */
-
-static struct slice base_url_host(struct slice url)
+struct slice helix_base_host(struct arena *a, const struct jval *answer)
 {
-	const char *p = memmem(url.p, url.n, "://", 3);
-	size_t n;
+	const struct jval *kodit =
+	    jval_get_str(a, jval_get_str(a, answer, "context_servers"), "kodit");
+	struct slice host = helix_url_host(helix_string(a, kodit, "url"));
 
-	if (!p)
-		return (struct slice){url.p, 0};
-	p += 3;
-	for (n = 0; p + n < url.p + url.n && p[n] != '/' && p[n] != '?' && p[n] != '#';)
-		n++;
-	return (struct slice){p, n};
+	return host.n && memmem(host.p, host.n, "localhost", 9) ? host
+								: (struct slice){"", 0};
 }
 
-static struct slice base_move_host(struct arena *a, struct slice url, const char *api_url)
-{
-	struct slice host = base_url_host(url), api = base_url_host(slice_of(api_url));
-	AUTO(buf_deinit) struct buf moved = BUF_NULL(SIZE_MAX);
-	size_t n_before = (size_t)(host.p - url.p);
-
-	if (api.n == 0 || !host.n || !memmem(host.p, host.n, "localhost", 9))
-		return url;
-	buf_add(&moved, url.p, n_before);
-	buf_add_slice(&moved, api);
-	buf_add(&moved, host.p + host.n, url.n - n_before - host.n);
-	return arena_copy(a, buf_slice(&moved));
-}
-
+/* A server of Helix itself: it asks for the user's token. */
 static void base_point_kodit(
     struct arena *a, struct jval *base, const struct helix_base_conf *c)
 {
 	struct jval *entry =
 	    jval_get_str(a, jval_get_str(a, base, "context_servers"), "kodit");
-	struct slice url = base_string(a, entry, "url");
+	struct slice url = helix_string(a, entry, "url");
 	AUTO(buf_deinit) struct buf auth = BUF_NULL(SIZE_MAX);
 
 	if (!url.n)
 		return;
 	jval_put(a, entry, SLICE_LIT("url"),
-	    jval_new_string(a, base_move_host(a, url, c->api_url)));
-	if (!c->bearer)
+	    jval_new_string(a, helix_url_localise(a, url, c->api_url)));
+	if (!c->user_token)
 		return;
-	buf_addf(&auth, "Bearer %s", c->bearer);
+	buf_addf(&auth, "Bearer %s", c->user_token);
 	jval_put(a, base_object(a, entry, "headers"), SLICE_LIT("Authorization"),
 	    jval_new_string(a, arena_copy(a, buf_slice(&auth))));
+}
+
+static void base_add_agent(
+    struct arena *a, const struct jval *answer, struct jval *base,
+    const struct helix_base_conf *c)
+{
+	struct helix_agent agent;
+	struct jval *servers;
+
+	if (!helix_answer_agent(a, answer, &agent))
+		return;
+	base_offer_model(a, &agent, base);
+	servers = helix_agent_servers(a, &agent, c);
+	if (servers)
+		jval_put(a, base, SLICE_LIT("agent_servers"), servers);
 }
 
 struct jval *helix_base_build(
     struct arena *a, const struct jval *answer, const struct helix_base_conf *c)
 {
-	struct slice theme = base_string(a, answer, "theme");
+	struct slice theme = helix_string(a, answer, "theme");
 	struct json_doc always;
 	struct jval *base;
 
@@ -185,7 +168,7 @@ struct jval *helix_base_build(
 	base = jval_copy(a, always.root);
 	base_copy_parts(a, answer, base);
 	base_allow_agent(a, base);
-	base_offer_model(a, jval_get_str(a, answer, "code_agent_config"), base);
+	base_add_agent(a, answer, base, c);
 	base_point_kodit(a, base, c);
 	if (theme.n)
 		jval_put(a, base, SLICE_LIT("theme"), jval_new_string(a, theme));

@@ -108,11 +108,11 @@ static void local_settings(struct local *l, struct http_req *r)
 {
 	AUTO(buf_deinit) struct buf b = BUF_NULL(LOCAL_TEXT_MAX);
 	struct sync_status st;
-	bool secrets =
-	    local_is_user(l, r) || (!local_is_protected(l) && local_is_here(r));
 
 	sync_get_status(l->s->sync, &st);
-	status_settings_print(st.record, secrets, &b);
+	/* Others on this machine may not read the file itself. */
+	status_settings_print(
+	    st.record, sidecar_conf_bearer(l->s->conf), local_is_user(l, r), &b);
 	local_json(r, &b);
 }
 
@@ -214,7 +214,9 @@ static bool local_wait(struct local *l, struct http_req *r, bool is_reload)
 
 static void local_reload(struct local *l, struct http_req *r)
 {
-	if (local_wait(l, r, true))
+	if (!local_may_see(l, r))
+		http_reply_error(r, ERROR_UNAUTHORIZED, "Bearer USER_API_TOKEN needed");
+	else if (local_wait(l, r, true))
 		sidecar_reload(l->s);
 }
 
@@ -243,7 +245,7 @@ static bool local_read_id(struct http_req *r, struct jsn **doc, const char **id)
 	return false;
 }
 
-static void local_decide(struct local *l, struct http_req *r, enum decide_answer a)
+static void local_decide(struct local *l, struct http_req *r, enum sync_answer a)
 {
 	AUTO(jsn_freep) struct jsn *doc = NULL;
 	struct err e = ERR_NULL;
@@ -266,17 +268,22 @@ static void local_decide(struct local *l, struct http_req *r, enum decide_answer
 
 static void local_confirm(struct local *l, struct http_req *r)
 {
-	local_decide(l, r, DECIDE_CONFIRM);
+	local_decide(l, r, SYNC_ANSWER_CONFIRM);
 }
 
 static void local_undo(struct local *l, struct http_req *r)
 {
-	local_decide(l, r, DECIDE_UNDO);
+	local_decide(l, r, SYNC_ANSWER_UNDO);
+}
+
+static void local_restore(struct local *l, struct http_req *r)
+{
+	local_decide(l, r, SYNC_ANSWER_RESTORE);
 }
 
 /* routes */
 
-enum local_method { LOCAL_GET = 1, LOCAL_POST = 2, LOCAL_ANY = 4 };
+enum local_method { LOCAL_GET = 1, LOCAL_POST = 2 };
 
 static const struct local_route {
 	const char *path;
@@ -286,16 +293,18 @@ static const struct local_route {
     {"/health", LOCAL_GET, local_health},
     {"/settings", LOCAL_GET, local_settings},
     {"/status", LOCAL_GET, local_status},
-    {"/reload", LOCAL_ANY, local_reload},
+    {"/reload", LOCAL_GET | LOCAL_POST, local_reload},
     {"/confirm", LOCAL_POST, local_confirm},
     {"/undo", LOCAL_POST, local_undo},
-    {"/restore", LOCAL_POST, local_undo},
+    {"/restore", LOCAL_POST, local_restore},
 };
+
+static const char *const local_only[] = {[LOCAL_GET] = "only GET is served here",
+    [LOCAL_POST] = "only POST is served here",
+    [LOCAL_GET | LOCAL_POST] = "only GET and POST are served here"};
 
 static bool local_method_fits(unsigned methods, const char *method)
 {
-	if (methods & LOCAL_ANY)
-		return true;
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
 		return methods & LOCAL_GET;
 	return methods & LOCAL_POST && strcmp(method, "POST") == 0;
@@ -310,8 +319,7 @@ static void local_dispatch(struct local *l, struct http_req *r)
 			continue;
 		if (!local_method_fits(route->methods, http_req_method(r)))
 			http_reply_error(r, ERROR_METHOD_NOT_ALLOWED,
-			    route->methods & LOCAL_GET ? "only GET is served here"
-						       : "only POST is served here");
+			    local_only[route->methods]);
 		else
 			route->serve(l, r);
 		return;

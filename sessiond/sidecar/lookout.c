@@ -1,6 +1,7 @@
 /* happy path: folders watched, event with the file's name (or a symlink's on the way to
  * it), told at once
- * failure modes: no inotify (polled every 250 ms, tried again), folder removed or
+ * failure modes: no inotify (polled every 250 ms, tried again), inotify that tells
+ * nothing, not even of our own reading (polled likewise), folder removed or
  * replaced (route followed again), queue overflow (looked at), a writer that never closes
  * (looked at when it has been quiet, at last after 250 ms) */
 #include "sessiond/sidecar/lookout.h"
@@ -18,6 +19,7 @@ enum {
 	LOOKOUT_QUIET_MS = 50,       /* of an open writer */
 	LOOKOUT_QUIET_MAX_MS = 250,
 	LOOKOUT_OWN_READ_MS = 1000,
+	LOOKOUT_PROOF_MS = 1000, /* in which our own reading must be heard of */
 	/* A file may change twice within one tick of its clock. */
 	LOOKOUT_RACY_NS = 100 * 1000 * 1000,
 };
@@ -32,6 +34,8 @@ struct lookout {
 	struct watch *watches[PATH_HOPS_MAX];
 	struct path_route route; /* what the watches are on */
 	bool watching;           /* all of them */
+	bool heard;              /* anything, since they are watched: they do work */
+	int64_t proof_ms;        /* since when something is to be heard; 0: nothing is */
 	bool lost;
 	struct loop_timer *poll, *quiet;
 	int64_t
@@ -91,10 +95,25 @@ static void lookout_on_read(struct lookout *l, const char *name)
 		l->c.was_read(l->c.data);
 }
 
+/* Told how changes are noticed, and how often to look besides. */
+static void lookout_set_how(struct lookout *l, const char *why_not)
+{
+	int64_t period_ms = why_not ? LOOKOUT_POLL_ALONE_MS : LOOKOUT_POLL_MS;
+
+	if (why_not)
+		snprintf(l->how, sizeof(l->how), "poll (%.140s)", why_not);
+	else
+		snprintf(l->how, sizeof(l->how), "inotify");
+	loop_timer_start(l->poll, period_ms, period_ms);
+}
+
 static void lookout_on_event(void *data, unsigned events, const char *name)
 {
 	struct lookout *l = data;
 
+	if (!l->heard && l->watching)
+		lookout_set_how(l, NULL);
+	l->heard = true;
 	if (events & WATCH_LOST) {
 		l->lost = true;
 		l->n_own_reads = 0;
@@ -148,13 +167,9 @@ static void lookout_watch(struct lookout *l)
 
 	lookout_unwatch(l);
 	l->watching = lookout_watch_all(l, &e) == 0;
-	l->lost = false;
-	if (l->watching)
-		snprintf(l->how, sizeof(l->how), "inotify");
-	else
-		snprintf(l->how, sizeof(l->how), "poll (%.140s)", e.text);
-	loop_timer_start(l->poll, l->watching ? LOOKOUT_POLL_MS : LOOKOUT_POLL_ALONE_MS,
-	    l->watching ? LOOKOUT_POLL_MS : LOOKOUT_POLL_ALONE_MS);
+	l->lost = l->heard = false;
+	l->proof_ms = 0;
+	lookout_set_how(l, l->watching ? NULL : e.text);
 }
 
 int lookout_route(struct lookout *l, const struct path_route **out, struct err *e)
@@ -194,6 +209,8 @@ int lookout_read(
 	if (r == 0 && look_out->exists && l->watching) {
 		l->n_own_reads++;
 		l->own_read_ms = clock_mono_ms();
+		if (!l->proof_ms)
+			l->proof_ms = l->own_read_ms;
 	}
 	if (r == 0)
 		lookout_seen(l, look_out);
@@ -205,6 +222,16 @@ const char *lookout_how(const struct lookout *l)
 	return l->how;
 }
 
+/* A watch that was taken and tells nothing is none (some emulated kernels have such). */
+static void lookout_check_proof(struct lookout *l)
+{
+	if (l->watching && !l->heard && l->proof_ms &&
+	    clock_mono_ms() - l->proof_ms > LOOKOUT_PROOF_MS) {
+		lookout_set_how(l, "inotify does not tell of our own reading");
+		l->proof_ms = clock_mono_ms();
+	}
+}
+
 static void lookout_on_poll(struct loop_timer *t, void *data)
 {
 	struct lookout *l = data;
@@ -214,6 +241,7 @@ static void lookout_on_poll(struct loop_timer *t, void *data)
 	struct err e = ERR_NULL;
 
 	(void)t;
+	lookout_check_proof(l);
 	if (lookout_route(l, &route, &e) || !path_same(&was, route) ||
 	    file_look(route->real, &look) || !file_look_same(&look, &l->seen) ||
 	    (look.exists && l->seen_unix_ns - look.mtime_ns < LOOKOUT_RACY_NS))

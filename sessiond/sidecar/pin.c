@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sessiond/sidecar/file_lease.h"
 #include "sessiond/sidecar/file_write.h"
 #include "sessiond/sidecar/watchers.h"
 
@@ -54,7 +56,7 @@ static int pin_hold(struct pin *p, const char *path)
 	}
 	p->is = PIN_NONE;
 	snprintf(p->why, sizeof(p->why), "no hard link in %.80s: %s",
-	    state_dir_path(p->state), strerror(errno));
+	    state_dir_path(p->state), dir < 0 ? "cannot be had" : strerror(errno));
 	return 0;
 }
 
@@ -109,14 +111,14 @@ static int pin_swap_leased(
 
 	if (fstat(fd, &now) < 0)
 		return file_fail(path, "stat", e);
-	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0 && errno == EAGAIN)
+	if (file_lease_try(fd) == EAGAIN)
 		return err_set(e, -EAGAIN, "%s: somebody has it open", path);
 	/* Without leases on this file system the comparison has to do. */
 	if (!file_content_is(fd, buf_slice(text)))
 		r = err_set(e, -EAGAIN, "%s: written to", path);
 	else
 		r = pin_swap(p, path, &now, e);
-	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	file_lease_drop(fd);
 	return r;
 }
 
@@ -158,13 +160,18 @@ static void pin_listen(struct pin *p, const struct stat *file, const struct stat
 	    .inodes = {file->st_ino, held->st_ino}, .n = 2, .dev = file->st_dev};
 
 	watchers_find(&w);
-	if (w.watched[0])
+	if (w.by[0])
 		p->hearing = PIN_HEARING_ALIVE;
 	else if (held->st_ino && held->st_ino != file->st_ino &&
-		 (w.watched[1] || (!w.readable && p->held)))
+		 (w.by[1] || (!w.readable && p->held)))
+		p->hearing = PIN_HEARING_DEAD;
+	else if (p->listener && kill(p->listener, 0) == 0)
 		p->hearing = PIN_HEARING_DEAD;
 	else
 		p->hearing = PIN_HEARING_UNKNOWN;
+	p->listener = w.by[0]				? w.by[0]
+		      : p->hearing == PIN_HEARING_DEAD ? p->listener
+						       : 0;
 }
 
 int pin_settle(struct pin *p, const char *path, struct err *e)
@@ -178,14 +185,15 @@ int pin_settle(struct pin *p, const char *path, struct err *e)
 	}
 	if (!pin_stat(p, pin_name, &held) || held.st_dev != file.st_dev)
 		held.st_ino = 0;
-	pin_listen(p, &file, &held);
+	if (!p->hurry || (held.st_ino && held.st_ino != file.st_ino))
+		pin_listen(p, &file, &held);
 	if (held.st_ino == file.st_ino) {
 		p->is = PIN_IN_PLACE;
 		p->held = true;
 		return 0;
 	}
 	p->is = PIN_APART;
-	if (p->hearing != PIN_HEARING_DEAD)
+	if (p->hearing != PIN_HEARING_DEAD || !held.st_ino)
 		return pin_hold(p, path);
 	r = pin_rehome(p, path, e);
 	if (!r)

@@ -16,7 +16,8 @@ enum pin_state {
 enum pin_hearing {
 	PIN_HEARING_UNKNOWN, /* nobody is seen to watch, or nobody may be looked at */
 	PIN_HEARING_ALIVE,   /* somebody watches the file in its place */
-	PIN_HEARING_DEAD, /* somebody watches the held inode, which is not in its place */
+	PIN_HEARING_DEAD, /* somebody watches the held inode, which is not in its place; or
+			     watched the file, and does not watch what stands there now */
 };
 
 struct pin {
@@ -25,6 +26,8 @@ struct pin {
 	enum pin_hearing hearing;
 	char why[128];   /* PIN_NONE */
 	bool held;       /* since this process runs */
+	bool hurry;      /* who hears may be found out later, if nothing depends on it */
+	pid_t listener;  /* who was last seen to watch the file; 0: nobody */
 	bool has_orphan; /* an inode that was put out of its place, kept for a while */
 	struct file_look orphan;
 };
@@ -36,7 +39,9 @@ struct pin {
  * @path: the settings file, symlinks resolved
  *
  * Holds the file's inode if none is held, or if nobody watches the held one. Else puts
- * the held one back, with the text of the file.
+ * the held one back, with the text of the file. Where nothing can be held (another file
+ * system, no state folder) it only finds out who hears: which means to look through all
+ * processes, and is left out in a @hurry.
  *
  * Return: 0; -EAGAIN: somebody is just writing the file; -errno. p->is says what came of
  * it

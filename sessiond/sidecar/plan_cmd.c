@@ -86,6 +86,18 @@ static int read_object(
 	}
 }
 
+/* What the server's answer has beside set and del may stay in it. */
+static bool is_overrides_member(struct slice key)
+{
+	static const char *const known[] = {
+	    "set", "del", "meta", "overrides", "revision", "updated_at"};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (slice_is(key, known[i]))
+			return true;
+	return false;
+}
+
 static int read_overrides(
     struct arena *a, struct plan_args *pa, struct overrides *out, bool *given)
 {
@@ -97,7 +109,7 @@ static int read_overrides(
 	if (r || !doc)
 		return r;
 	jval_for_each (m, doc)
-		if (!slice_is(m->key, "set") && !slice_is(m->key, "del"))
+		if (!is_overrides_member(m->key))
 			return plan_fail("overrides", pa->path[IN_OVERRIDES],
 			    "has a member that is neither set nor del");
 	p = overrides_parse(a, doc, out);

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/io/auth.h"
+#include "base/digest.h"
 
 #define RECORD_MAGIC "settings-sync-record 1\n"
 #define RECORD_SUM   "sum "
 
 enum {
 	RECORD_NAME_MAX = 16,
-	RECORD_SUM_LEN = sizeof(RECORD_SUM) - 1 + AUTH_HASH_LEN + 1,
+	RECORD_SUM_LEN = sizeof(RECORD_SUM) - 1 + DIGEST_HEX_LEN + 1,
 };
 
 static const char *const record_names[RECORD_N_] = {
@@ -69,7 +69,7 @@ bool record_equal(const struct record *a, const struct record *b)
 
 void record_encode(const struct record *r, struct buf *out)
 {
-	char sum[AUTH_HASH_LEN + 1];
+	char sum[DIGEST_HEX_LEN + 1];
 	size_t begin = out->n;
 
 	buf_adds(out, RECORD_MAGIC);
@@ -82,7 +82,8 @@ void record_encode(const struct record *r, struct buf *out)
 	}
 	if (out->failed)
 		return;
-	auth_hash(out->data + begin, out->n - begin, sum);
+	digest_hex(
+	    (struct slice){out->data + begin, out->n - begin}, sum);
 	buf_addf(out, RECORD_SUM "%s\n", sum);
 }
 
@@ -111,11 +112,11 @@ static bool record_take(struct slice *rest, struct slice *name, struct slice *te
 
 static bool record_sum_is_good(struct slice bytes)
 {
-	char line[RECORD_SUM_LEN + 1], sum[AUTH_HASH_LEN + 1];
+	char line[RECORD_SUM_LEN + 1], sum[DIGEST_HEX_LEN + 1];
 
 	if (bytes.n < RECORD_SUM_LEN)
 		return false;
-	auth_hash(bytes.p, bytes.n - RECORD_SUM_LEN, sum);
+	digest_hex((struct slice){bytes.p, bytes.n - RECORD_SUM_LEN}, sum);
 	snprintf(line, sizeof(line), RECORD_SUM "%s\n", sum);
 	return memcmp(bytes.p + bytes.n - RECORD_SUM_LEN, line, RECORD_SUM_LEN) == 0;
 }

@@ -11,11 +11,13 @@
 	RECORD(SESSION, "session", "whose settings these are")                           \
 	RECORD(TEXT, "text", "the file as last applied")                                 \
 	RECORD(BASE, "base", "the base it was made with")                                \
+	RECORD(SOUND, "sound", "that base with last good values; absent: itself")        \
 	RECORD(BASE_TAG, "base_tag", "the base's ETag")                                  \
 	RECORD(POLICY, "policy", "the policy; absent: the built-in one")                 \
 	RECORD(OVERRIDES, "overrides", "set and del: complete, posted or not")           \
 	RECORD(SERVER, "server", "set and del: what the server has of them")             \
 	RECORD(SERVER_TAG, "server_tag", "the ETag of that")                             \
+	RECORD(SERVER_THEN, "server_then", "what it had when the base last moved; absent: SERVER") \
 	RECORD(POST, "post", "body of an upload whose answer is not known")              \
 	RECORD(POST_AS, "post_as", "what the server has once it is taken")               \
 	RECORD(REFUSED, "refused", "overrides the server would not take")                \
@@ -23,6 +25,7 @@
 	RECORD(HELD_ID, "held_id", "name of that, and since when")                       \
 	RECORD(FIRST, "first", "set: what first contact replaced in the file")           \
 	RECORD(FIRST_ID, "first_id", "name of that, and since when")                     \
+	RECORD(MIGRATED, "migrated", "names the editor has changed and the base has not")  \
 	RECORD(BEFORE, "before", "the file before the write that is under way")          \
 	RECORD(TARGET, "target", "device and inode that write goes to")
 

@@ -90,8 +90,14 @@ void server_refresh(struct server *s)
 
 void server_refresh_overrides(struct server *s)
 {
-	if (!s->plain)
+	if (s->gives_overrides)
 		server_pull_start(&s->pulls[PULL_OVERRIDES], clock_mono_us());
+}
+
+void server_reread_overrides(struct server *s)
+{
+	s->pulls[PULL_OVERRIDES].anew = true;
+	server_refresh_overrides(s);
 }
 
 static void server_on_poll(struct loop_timer *t, void *data)
@@ -146,9 +152,28 @@ void server_start(struct server *s, const char *base_tag, const char *overrides_
 	s->started = true;
 	server_know(&s->pulls[PULL_BASE], base_tag);
 	server_know(&s->pulls[PULL_OVERRIDES], overrides_tag);
+	s->gives_overrides = overrides_tag[0];
 	server_refresh(s);
 	server_push_start(s);
 	loop_timer_start(s->poll, SERVER_POLL_MS, SERVER_POLL_MS);
+}
+
+uint64_t server_ask(struct server *s, const char *method, const char *what,
+    struct slice body, fetch_cb *cb, void *data)
+{
+	char url[SERVER_URL_MAX];
+	struct fetch_request r = {.method = method,
+	    .url = url,
+	    .bearer = s->c.bearer,
+	    .content_type = body.n ? "application/json" : NULL,
+	    .body = body,
+	    .body_max_bytes = SERVER_ANSWER_MAX,
+	    .timeout_ms = SERVER_TIMEOUT_MS,
+	    .cb = cb,
+	    .data = data};
+
+	server_url(s, what, url);
+	return fetch_start(s->fetch, &r);
 }
 
 static void server_part_closed(void *data)

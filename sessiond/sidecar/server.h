@@ -3,7 +3,7 @@
  * fails in between is tried again for ever. */
 #pragma once
 
-#include "base/io/loop.h"
+#include "base/io/fetch.h"
 #include "sessiond/sidecar/server_base.h"
 
 enum {
@@ -32,6 +32,7 @@ struct server_conf {
 	const char *api_url; /* without a slash at the end */
 	const char *session_id;
 	const char *bearer; /* NULL: none */
+	const struct helix_base_conf *helix; /* borrowed; read anew with each answer */
 	const char *tls_ca; /* NULL: the system's */
 	bool tls_skip_verify;
 	/* A new answer, @tag its ETag. @b, @o NULL: it is as the tag last known says.
@@ -41,10 +42,14 @@ struct server_conf {
 	/* @reset: the server has forgotten what it once had. */
 	void (*overrides)(
 	    void *data, const struct server_overrides *o, const char *tag, bool reset);
+	/* Somebody changed overrides at the server, or decided about something held. */
+	void (*user_changed)(void *data);
 	void (*posted)(void *data, const struct server_upload_result *r);
 	/* The agent was switched: once the file says so, or that failed,
 	 * server_report_applied(). */
 	void (*agent_switched)(void *data);
+	/* Likewise, and then the editor is to be started anew. */
+	void (*agent_restart)(void *data);
 	/* server_status() says something else. */
 	void (*changed)(void *data);
 	void *data;
@@ -61,11 +66,18 @@ void server_start(struct server *s, const char *base_tag, const char *overrides_
 /* Fetch both again, now. */
 void server_refresh(struct server *s);
 void server_refresh_overrides(struct server *s);
+/* Whole, whatever is known of them: what is known is not what the server has. */
+void server_reread_overrides(struct server *s);
 
 /* One at a time; posted() follows. @body copied; @tag: If-Match, "" for none. */
 void server_upload(struct server *s, struct slice body, const char *tag);
 bool server_uploading(const struct server *s);
 void server_report_applied(struct server *s);
+
+/* Any other question about the session: API_URL/api/v1/sessions/ID/@what. @body copied,
+ * empty: none. @cb exactly once, with -ECANCELED when the client closes. */
+uint64_t server_ask(struct server *s, const char *method, const char *what,
+    struct slice body, fetch_cb *cb, void *data);
 
 enum server_state {
 	SERVER_WAITING, /* never answered since the start */

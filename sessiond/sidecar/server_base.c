@@ -7,16 +7,15 @@
 
 #include "sessiond/core/jval_print.h"
 #include "sessiond/core/overrides.h"
-#include "sessiond/sidecar/helix_base.h"
 
 enum {
-	SERVER_TEXT_MAX = JSON_DOC_BYTES_MAX,
+	SERVER_TEXT_MAX = 2 * JSON_DOC_BYTES_MAX, /* an app's and a session's */
 };
 
 static int server_doc(
     struct arena *a, struct slice body, struct json_doc *out, struct err *e)
 {
-	switch (json_doc_parse_object(a, body, out)) {
+	switch (json_doc_parse_message(a, body, out)) {
 	case JSON_DOC_OK:
 		return 0;
 	case JSON_DOC_BLANK:
@@ -49,10 +48,16 @@ static struct slice server_string(
 	return v && v->type == JVAL_STRING ? v->str : SLICE_NULL;
 }
 
-int server_base_parse(struct slice body, const char *api_url, const char *bearer,
+static bool server_flag(struct arena *a, const struct jval *obj, const char *key)
+{
+	const struct jval *v = jval_get_str(a, obj, key);
+
+	return v && v->type == JVAL_BOOL && v->truth;
+}
+
+int server_base_parse(struct slice body, const struct helix_base_conf *helix,
     struct server_base *out, struct err *e)
 {
-	const struct helix_base_conf helix = {.api_url = api_url, .bearer = bearer};
 	AUTO(arena_deinit) struct arena a = ARENA_NULL;
 	const struct jval *settings, *policy;
 	struct json_doc doc;
@@ -60,16 +65,25 @@ int server_base_parse(struct slice body, const char *api_url, const char *bearer
 
 	if (r)
 		return r;
-	*out = (struct server_base){
-	    .base = BUF_NULL(SERVER_TEXT_MAX), .policy = BUF_NULL(SERVER_TEXT_MAX)};
 	settings = jval_get_str(&a, doc.root, "settings");
 	policy = jval_get_str(&a, doc.root, "policy");
-	out->plain = !jval_is_object(settings);
+	if (!jval_is_object(settings))
+		r = helix_answer_check(&a, doc.root, e);
+	if (r)
+		return r;
+	*out = (struct server_base){.base = BUF_NULL(SERVER_TEXT_MAX),
+	    .policy = BUF_NULL(SERVER_TEXT_MAX),
+	    .plain = !jval_is_object(settings),
+	    .claude = server_flag(&a, doc.root, "claude_subscription_available"),
+	    .codex = server_flag(&a, doc.root, "codex_subscription_available"),
+	    .answer = body};
 	out->version = server_whole(&a, doc.root, "version", 0);
 	snprintf(out->color_scheme, sizeof(out->color_scheme), SLICE_FMT,
 	    SLICE_ARG(server_string(&a, doc.root, "color_scheme")));
+	snprintf(out->host, sizeof(out->host), SLICE_FMT,
+	    SLICE_ARG(helix_base_host(&a, doc.root)));
 	if (out->plain)
-		jval_print(&out->base, helix_base_build(&a, doc.root, &helix));
+		jval_print(&out->base, helix_base_build(&a, doc.root, helix));
 	else
 		buf_add_slice(&out->base, json_doc_span(&doc, settings));
 	if (jval_is_object(policy))
@@ -145,4 +159,5 @@ void server_posted_parse(struct slice body, struct server_posted *out)
 	out->revision = server_whole(&a, doc.root, "revision", -1);
 	out->n_rejected = server_count(&a, doc.root, "rejected", "rule", out);
 	out->n_invalid = server_count(&a, doc.root, "invalid", "message", out);
+	out->n_superseded = server_count(&a, doc.root, "superseded", "actor", out);
 }

@@ -23,6 +23,9 @@ struct server_pull {
 	enum server_pull_kind kind;
 	uint64_t ticket;  /* 0: no request under way */
 	bool again;       /* changed since the request under way was sent */
+	bool anew;        /* the next request is answered whole, changed or not */
+	int64_t told;     /* a version heard of while an upload was under way, which may be
+			     what made it; -1: none */
 	uint64_t n_answered, n_failed; /* rounds; a request repeated at once is one */
 	bool older_seen;  /* the last answer was older than what is known: it must be seen
 			     twice */
@@ -47,10 +50,19 @@ struct server_upload {
 	struct loop_timer *timer;
 };
 
+/* That the agent's configuration is applied. */
+struct server_applied {
+	bool under_way, again;
+	int64_t until_ms;
+	struct backoff backoff;
+	struct loop_timer *timer;
+};
+
 struct server_push {
 	struct ws_client_ctx *ctx;
 	struct ws_client *ws;
 	bool open;
+	bool failing; /* the last try came to nothing */
 	bool prefix_dropped; /* the path in front of api_url does not count for it */
 	char problem[SERVER_PROBLEM_MAX];
 	struct backoff backoff;
@@ -62,10 +74,12 @@ struct server {
 	struct fetch *fetch;
 	struct server_pull pulls[PULL_N_];
 	struct server_upload upload;
+	struct server_applied applied;
 	struct server_push push;
 	struct loop_timer *poll;
 	unsigned n_polls;
 	bool started, closing, plain;
+	bool gives_overrides; /* as Helix's own API does not; not known before an answer */
 	enum server_state state;
 	int64_t state_unix_ms;
 	/* closing */
@@ -86,8 +100,11 @@ void server_pull_init(struct server *s, enum server_pull_kind kind);
 void server_pull_deinit(struct server_pull *p);
 /* Fetch now, or again once the request under way is answered. */
 void server_pull_start(struct server_pull *p, int64_t since_us);
-/* As server_pull_start(), unless @version is known already. */
+/* As server_pull_start(), unless @version is known already; or will be, by the answer to
+ * an upload. */
 void server_pull_version(struct server_pull *p, int64_t version, int64_t since_us);
+/* That answer came. */
+void server_pull_uploaded(struct server_pull *p);
 
 void server_upload_init(struct server *s);
 void server_upload_deinit(struct server *s);

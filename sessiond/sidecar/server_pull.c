@@ -28,7 +28,7 @@ void server_pull_init(struct server *s, enum server_pull_kind kind)
 
 	p->server = s;
 	p->kind = kind;
-	p->version = -1;
+	p->version = p->told = -1;
 	p->backoff = BACKOFF_INIT(SERVER_RETRY_MS, SERVER_RETRY_CAP_MS);
 	p->retry = loop_timer_new(s->c.loop, pull_on_retry, p);
 }
@@ -86,17 +86,28 @@ static void pull_tag(struct server_pull *p, const char *tag)
 	snprintf(p->tag, sizeof(p->tag), "%s", tag);
 }
 
+/* Helix's API has no overrides to give, and is not asked for them. */
+static void pull_know_kind(struct server *s)
+{
+	bool before = s->gives_overrides;
+
+	s->gives_overrides = !s->plain;
+	if (!before)
+		server_refresh_overrides(s);
+}
+
 static int pull_take_base(
     struct server_pull *p, const struct fetch_response *r, struct err *e)
 {
 	struct server *s = p->server;
 	struct server_base b;
 	bool reset = false;
-	int rc = server_base_parse(r->body, s->c.api_url, s->c.bearer, &b, e);
+	int rc = server_base_parse(r->body, s->c.helix, &b, e);
 
 	if (rc)
 		return rc;
 	s->plain = b.plain;
+	pull_know_kind(s);
 	/* Helix's version is a time, and not of what is in it. */
 	if (b.plain)
 		p->version = b.version;
@@ -107,7 +118,7 @@ static int pull_take_base(
 	if (reset)
 		log_event(
 		    EV_server_reset, LF("what", "base"), LF_I("version", b.version));
-	pull_tag(p, r->etag);
+	pull_tag(p, b.plain ? "" : r->etag); /* Helix's answers stand for themselves */
 	s->c.base(s->c.data, &b, p->tag, p->since_us);
 	server_base_deinit(&b);
 	return 0;
@@ -134,6 +145,12 @@ static int pull_take_overrides(
 	return 0;
 }
 
+/* Only to who asked that way. */
+static bool pull_is_unchanged(const struct server_pull *p, const struct fetch_response *r)
+{
+	return r->status == 304 && p->tag[0];
+}
+
 static void pull_unchanged(struct server_pull *p)
 {
 	struct server *s = p->server;
@@ -156,12 +173,12 @@ static void pull_on_answer(void *data, const struct fetch_response *r)
 		return;
 	if (p->kind == PULL_OVERRIDES && p->server->plain)
 		return;
-	if (r->code != 0 || (r->status != 200 && r->status != 304)) {
+	if (r->code != 0 || (r->status != 200 && !pull_is_unchanged(p, r))) {
 		server_problem(r, p->problem);
 		pull_failed(p, r);
 		return;
 	}
-	if (r->status == 304)
+	if (pull_is_unchanged(p, r))
 		pull_unchanged(p);
 	else
 		rc = p->kind == PULL_BASE ? pull_take_base(p, r, &e)
@@ -198,6 +215,9 @@ void server_pull_start(struct server_pull *p, int64_t since_us)
 		return;
 	}
 	p->since_us = since_us;
+	if (p->anew)
+		p->tag[0] = '\0';
+	p->anew = false;
 	loop_timer_stop(p->retry);
 	server_url(s, pull_paths[p->kind], url);
 	snprintf(match, sizeof(match), "If-None-Match: %s", p->tag);
@@ -206,6 +226,19 @@ void server_pull_start(struct server_pull *p, int64_t since_us)
 
 void server_pull_version(struct server_pull *p, int64_t version, int64_t since_us)
 {
+	if (version >= 0 && p->server->upload.ticket) {
+		p->told = version > p->told ? version : p->told;
+		return;
+	}
 	if (version < 0 || version > p->version || p->problem[0])
 		server_pull_start(p, since_us);
+}
+
+void server_pull_uploaded(struct server_pull *p)
+{
+	int64_t version = p->told;
+
+	p->told = -1;
+	if (version >= 0)
+		server_pull_version(p, version, clock_mono_us());
 }

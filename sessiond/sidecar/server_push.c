@@ -36,6 +36,7 @@ static void push_on_opened(void *data)
 	struct server *s = data;
 
 	s->push.open = true;
+	s->push.failing = false;
 	s->push.problem[0] = '\0';
 	backoff_reset(&s->push.backoff);
 	server_refresh(s);
@@ -52,10 +53,13 @@ static void push_on_event(struct server *s, const struct jsn *m)
 	if (strcmp(type, "config_changed") == 0) {
 		if (field && strcmp(field, "agent") == 0)
 			s->c.agent_switched(s->c.data);
+		else if (field && strcmp(field, "agent_restart") == 0)
+			s->c.agent_restart(s->c.data);
 		/* not by its revision: an app's counts apart */
 		server_pull_start(&s->pulls[PULL_BASE], now_us);
 	} else if (strcmp(type, "user_settings_changed") == 0 && !s->plain) {
 		server_pull_version(&s->pulls[PULL_OVERRIDES], revision, now_us);
+		s->c.user_changed(s->c.data);
 	}
 }
 
@@ -101,8 +105,11 @@ static void push_on_closed(void *data, int code, int status, const char *why)
 		    code, why ? why : "");
 	push_try_other_path(s, status);
 	push_retry(s);
-	if (was_open)
-		server_refresh(s); /* is it away altogether? */
+	/* Is it away altogether? A connection of the fetches may have been answered a moment
+	 * before it went. */
+	if (was_open || !s->push.failing || (!status && s->state == SERVER_ONLINE))
+		server_refresh(s);
+	s->push.failing = true;
 	s->c.changed(s->c.data);
 }
 

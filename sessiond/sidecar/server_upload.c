@@ -9,8 +9,11 @@
 enum {
 	UPLOAD_BURST = 5,
 	UPLOAD_PER_S = 10,
+	APPLIED_MS = 9 * 1000, /* then Helix does something about it */
 	UPLOAD_BODY_MAX = 4 * 1024 * 1024,
 };
+
+static void applied_on_timer(struct loop_timer *t, void *data);
 
 static void upload_end(struct server *s, struct server_upload_result *r)
 {
@@ -52,6 +55,33 @@ static bool upload_is_final(int status)
 	       status == 415 || status == 422;
 }
 
+/* Tried again after a while, with the same op_id. */
+static void upload_retry(struct server *s, const struct fetch_response *r)
+{
+	struct server_upload *u = &s->upload;
+
+	loop_timer_start(u->timer, server_retry_ms(&u->backoff, r), 0);
+	if (r->code && s->state == SERVER_ONLINE)
+		server_refresh(s); /* is it away altogether? */
+	s->c.changed(s->c.data);
+}
+
+/* False: it is no answer of a settings server, whatever its status. */
+static bool upload_take(
+    struct server *s, const struct fetch_response *r, struct server_upload_result *out)
+{
+	server_posted_parse(r->body, &out->said);
+	if (!s->plain && out->said.revision < 0)
+		return false;
+	if (strlen(r->etag) <= SERVER_TAG_MAX)
+		snprintf(out->tag, sizeof(out->tag), "%s", r->etag);
+	if (!out->tag[0] && out->said.revision >= 0)
+		snprintf(out->tag, sizeof(out->tag), "\"%lld\"",
+		    (long long)out->said.revision);
+	upload_note(s, out);
+	return true;
+}
+
 static void upload_on_answer(void *data, const struct fetch_response *r)
 {
 	struct server *s = data;
@@ -62,25 +92,25 @@ static void upload_on_answer(void *data, const struct fetch_response *r)
 	if (r->code == -ECANCELED || s->closing)
 		return;
 	if (r->code == 0 && r->status >= 200 && r->status < 300) {
-		server_posted_parse(r->body, &result.said);
-		if (strlen(r->etag) <= SERVER_TAG_MAX)
-			snprintf(result.tag, sizeof(result.tag), "%s", r->etag);
-		if (!result.tag[0] && result.said.revision >= 0)
-			snprintf(result.tag, sizeof(result.tag), "\"%lld\"",
-			    (long long)result.said.revision);
-		upload_note(s, &result);
-		upload_end(s, &result);
+		if (upload_take(s, r, &result)) {
+			upload_end(s, &result);
+		} else {
+			snprintf(u->problem, sizeof(u->problem),
+			    "HTTP %d: the answer is not understood", r->status);
+			upload_retry(s, r);
+		}
 	} else if (r->code == 0 && upload_is_final(r->status)) {
-		result.what = r->status == 412 || r->status == 409
+		/* A whole object is never made from something older. */
+		result.what = !s->plain && (r->status == 412 || r->status == 409)
 				  ? SERVER_UPLOAD_STALE
 				  : SERVER_UPLOAD_REFUSED;
 		upload_why(r, result.why);
 		upload_end(s, &result);
 	} else {
 		server_problem(r, u->problem);
-		loop_timer_start(u->timer, server_retry_ms(&u->backoff, r), 0);
-		s->c.changed(s->c.data);
+		upload_retry(s, r);
 	}
+	server_pull_uploaded(&s->pulls[PULL_OVERRIDES]);
 }
 
 static void upload_send(struct server *s)
@@ -100,7 +130,9 @@ static void upload_send(struct server *s)
 	    .data = s};
 
 	server_url(s, "zed-config/user", url);
-	snprintf(match, sizeof(match), "If-Match: %s", u->tag);
+	/* a proxy that weakened it did not change what it is of */
+	snprintf(match, sizeof(match), "If-Match: %s",
+	    strncmp(u->tag, "W/", 2) == 0 ? u->tag + 2 : u->tag);
 	u->ticket = fetch_start(s->fetch, &r);
 }
 
@@ -164,6 +196,8 @@ void server_upload_init(struct server *s)
 	u->tokens_at_ms = clock_mono_ms();
 	u->backoff = BACKOFF_INIT(SERVER_RETRY_MS, SERVER_RETRY_CAP_MS);
 	u->timer = loop_timer_new(s->c.loop, upload_on_timer, s);
+	s->applied.backoff = BACKOFF_INIT(SERVER_RETRY_MS, SERVER_RETRY_CAP_MS);
+	s->applied.timer = loop_timer_new(s->c.loop, applied_on_timer, s);
 }
 
 void server_upload_deinit(struct server *s)
@@ -171,27 +205,54 @@ void server_upload_deinit(struct server *s)
 	if (s->upload.ticket)
 		fetch_cancel(s->fetch, s->upload.ticket);
 	loop_timer_free(s->upload.timer);
+	loop_timer_free(s->applied.timer);
 	buf_deinit(&s->upload.body);
 }
 
-/* Told once; Helix restarts the agent itself when it does not hear of it. */
+/* Told until it is heard, for as long as anybody waits for it: Helix starts the agent anew
+ * itself when it does not hear of it. */
+
+static void applied_send(struct server *s);
+
+static void applied_on_timer(struct loop_timer *t, void *data)
+{
+	(void)t;
+	applied_send(data);
+}
 
 static void applied_on_answer(void *data, const struct fetch_response *r)
 {
-	(void)data;
-	(void)r;
+	struct server *s = data;
+	struct server_applied *a = &s->applied;
+
+	if (r->code == -ECANCELED || s->closing)
+		return;
+	a->under_way = false;
+	if (a->again || (r->code != 0 || r->status >= 500)) {
+		int64_t wait_ms = a->again ? 0 : server_retry_ms(&a->backoff, r);
+
+		if (a->again || clock_mono_ms() + wait_ms < a->until_ms)
+			loop_timer_start(a->timer, wait_ms, 0);
+		a->again = false;
+	}
+}
+
+static void applied_send(struct server *s)
+{
+	s->applied.under_way = true;
+	(void)server_ask(
+	    s, "POST", "agent-config-applied", SLICE_NULL, applied_on_answer, s);
 }
 
 void server_report_applied(struct server *s)
 {
-	char url[SERVER_URL_MAX];
-	struct fetch_request r = {.method = "POST",
-	    .url = url,
-	    .bearer = s->c.bearer,
-	    .timeout_ms = SERVER_TIMEOUT_MS,
-	    .cb = applied_on_answer,
-	    .data = s};
+	struct server_applied *a = &s->applied;
 
-	server_url(s, "agent-config-applied", url);
-	(void)fetch_start(s->fetch, &r);
+	a->until_ms = clock_mono_ms() + APPLIED_MS;
+	backoff_reset(&a->backoff);
+	a->again = a->under_way;
+	if (!a->under_way) {
+		loop_timer_stop(a->timer);
+		applied_send(s);
+	}
 }

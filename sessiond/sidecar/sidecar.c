@@ -4,10 +4,15 @@
 
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/io/events.h"
+#include "sessiond/sidecar/desktop.h"
 #include "sessiond/sidecar/events.h"
+#include "sessiond/sidecar/helix_rules.h"
+#include "sessiond/sidecar/held.h"
 #include "sessiond/sidecar/local.h"
 #include "sessiond/sidecar/metrics.h"
 
@@ -17,6 +22,19 @@ enum {
 };
 
 /* uploads */
+
+/* Helix is told in its own words. */
+static void sidecar_send(struct sidecar *s, struct slice body, const char *tag)
+{
+	AUTO(buf_deinit) struct buf undone = BUF_NULL(RECORD_FIELD_MAX);
+	struct server_status st;
+
+	server_get_status(s->server, &st);
+	if (st.plain)
+		helix_upload_undo(body, &s->helix, slice_of(s->helix_host), &undone);
+	server_upload(s->server,
+	    st.plain && !buf_check(&undone) ? buf_slice(&undone) : body, tag);
+}
 
 static void sidecar_upload(struct sidecar *s)
 {
@@ -29,7 +47,7 @@ static void sidecar_upload(struct sidecar *s)
 	since_us = sync_upload_since_us(s->sync);
 	if (since_us)
 		metric_observe_us(M_save_to_posted, clock_mono_us() - since_us);
-	server_upload(s->server, body, tag);
+	sidecar_send(s, body, tag);
 }
 
 static void sidecar_on_taken(struct sidecar *s, const struct server_upload_result *r)
@@ -38,11 +56,14 @@ static void sidecar_on_taken(struct sidecar *s, const struct server_upload_resul
 	    LF_I("took_us", r->took_us));
 	metric_observe_us(M_posted_to_acked, r->took_us);
 	sync_upload_taken(s->sync, r->tag);
+	if (r->said.n_superseded)
+		log_event(EV_overrides_superseded, LF_I("n", r->said.n_superseded),
+		    LF_I("revision", r->said.revision));
 	if (r->said.n_rejected == 0)
 		return;
 	log_event(EV_overrides_rejected, LF_I("n", r->said.n_rejected),
 	    LF("first", r->said.first));
-	server_refresh_overrides(s->server);
+	server_reread_overrides(s->server);
 }
 
 static void sidecar_on_posted(void *data, const struct server_upload_result *r)
@@ -55,7 +76,7 @@ static void sidecar_on_posted(void *data, const struct server_upload_result *r)
 		break;
 	case SERVER_UPLOAD_STALE:
 		sync_upload_stale(s->sync);
-		server_refresh_overrides(s->server);
+		server_reread_overrides(s->server);
 		break;
 	case SERVER_UPLOAD_REFUSED:
 		log_event(EV_overrides_refused, LF("detail", r->why));
@@ -66,16 +87,43 @@ static void sidecar_on_posted(void *data, const struct server_upload_result *r)
 
 /* the server's news */
 
+/* Whether somebody is signed in to what the agent may be, as far as files tell. True: it
+ * is another answer than before. */
+static bool sidecar_look_signed_in(struct sidecar *s)
+{
+	struct helix_base_conf was = s->helix;
+	char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/.claude/.credentials.json", s->home);
+	s->helix.claude_signed_in = access(path, F_OK) == 0;
+	snprintf(path, sizeof(path), "%s/.codex/auth.json", s->home);
+	s->helix.codex_signed_in = access(path, F_OK) == 0;
+	return s->helix.claude_signed_in != was.claude_signed_in ||
+	       s->helix.codex_signed_in != was.codex_signed_in;
+}
+
 static void sidecar_on_base(
     void *data, const struct server_base *b, const char *tag, int64_t since_us)
 {
 	struct sidecar *s = data;
 	struct sync_base base;
 
+	held_look(s->held);
+	if (s->desktop)
+		desktop_on_base(s->desktop, b);
+	if (sidecar_look_signed_in(s) && !desktop_is_looking(s->desktop))
+		server_refresh(s->server); /* what was made of the answer is old */
 	if (!b) {
+		s->base_due = false;
 		sync_base_confirmed(s->sync);
 		return;
 	}
+	if (b->host[0])
+		memcpy(s->helix_host, b->host, sizeof(s->helix_host));
+	/* Nothing is written that is to be taken back in a moment. */
+	s->base_due = b->plain && desktop_is_looking(s->desktop);
+	if (s->base_due)
+		return;
 	base = (struct sync_base){.base = {buf_cstr(&b->base), b->base.n},
 	    .policy = {buf_cstr(&b->policy), b->policy.n},
 	    .tag = tag,
@@ -91,34 +139,66 @@ static void sidecar_on_overrides(
 
 	if (o)
 		sync_set_overrides(s->sync, buf_slice(&o->text), tag, reset);
-	else
-		sync_overrides_confirmed(s->sync);
+	else if (!sync_overrides_confirmed(s->sync, tag))
+		server_reread_overrides(s->server);
 }
 
-/* The agent is waiting to hear that the file says so, or that it could not be fetched. */
-static void sidecar_check_switch(struct sidecar *s)
+static void sidecar_on_user_changed(void *data)
+{
+	struct sidecar *s = data;
+
+	held_look(s->held);
+}
+
+void sidecar_on_signed_in(struct sidecar *s, bool changed)
+{
+	changed = sidecar_look_signed_in(s) || changed;
+	if (!changed && !(s->base_due && !desktop_is_looking(s->desktop)))
+		return;
+	s->base_due = true;
+	server_refresh(s->server);
+}
+
+/* what waits until the file says what the server says */
+
+static void sidecar_await(struct sidecar *s, struct sidecar_due *due)
 {
 	struct server_status st;
 
-	if (!s->agent_switched)
-		return;
 	server_get_status(s->server, &st);
-	if (st.n_failed == s->switched_at_failed &&
-	    (st.n_answered == s->switched_at_answered || !sync_is_settled(s->sync)))
-		return;
-	s->agent_switched = false;
-	server_report_applied(s->server);
+	*due = (struct sidecar_due){
+	    .due = true, .answered = st.n_answered, .failed = st.n_failed};
+}
+
+/* It does, or it could not be fetched: told once. */
+static bool sidecar_has_come(struct sidecar *s, struct sidecar_due *due)
+{
+	struct server_status st;
+
+	if (!due->due)
+		return false;
+	server_get_status(s->server, &st);
+	if (st.n_failed == due->failed && (st.n_answered == due->answered ||
+					      s->base_due || !sync_is_settled(s->sync)))
+		return false;
+	due->due = false;
+	return true;
 }
 
 static void sidecar_on_agent_switched(void *data)
 {
 	struct sidecar *s = data;
-	struct server_status st;
 
-	server_get_status(s->server, &st);
-	s->agent_switched = true;
-	s->switched_at_answered = st.n_answered;
-	s->switched_at_failed = st.n_failed;
+	sidecar_await(s, &s->agent_switched);
+}
+
+static void sidecar_on_agent_restart(void *data)
+{
+	struct sidecar *s = data;
+
+	/* Without --helix-desktop the editor is somebody else's. */
+	if (s->desktop)
+		sidecar_await(s, &s->agent_restart);
 }
 
 static void sidecar_log_server(struct sidecar *s, const struct server_status *st)
@@ -145,8 +225,12 @@ static void sidecar_progress(struct sidecar *s)
 {
 	const char *why;
 
-	sidecar_check_switch(s);
+	if (sidecar_has_come(s, &s->agent_switched))
+		server_report_applied(s->server);
+	if (sidecar_has_come(s, &s->agent_restart))
+		desktop_restart_editor(s->desktop);
 	sidecar_upload(s);
+	held_progress(s->held);
 	(void)sidecar_is_healthy(s, &why);
 	local_progress(s->local);
 }
@@ -162,6 +246,14 @@ static void sidecar_on_changed(void *data)
 	sidecar_progress(s);
 }
 
+static void sidecar_on_remembered(void *data)
+{
+	struct sidecar *s = data;
+
+	if (s->server)
+		sidecar_upload(s);
+}
+
 static void sidecar_on_settled(void *data)
 {
 	struct sidecar *s = data;
@@ -173,7 +265,7 @@ static void sidecar_on_settled(void *data)
 void sidecar_reload(struct sidecar *s)
 {
 	server_refresh(s->server);
-	sync_kick(s->sync, clock_mono_us());
+	sync_retry(s->sync);
 }
 
 /* health */
@@ -191,7 +283,7 @@ bool sidecar_is_healthy(struct sidecar *s, const char **why_out)
 {
 	struct server_status server;
 	struct sync_status sync;
-	bool tried;
+	bool tried, hopeless;
 
 	if (s->healthy)
 		return true;
@@ -200,10 +292,14 @@ bool sidecar_is_healthy(struct sidecar *s, const char **why_out)
 	/* With what was known the last time one failure is enough to start on that. */
 	tried = server.state == SERVER_ONLINE || s->grace_over ||
 		(server.n_failed > 0 && sync.base_known);
+	/* None can be made: an editor on its defaults is better than none. */
+	hopeless = !sync.exists && (sync.file == SYNC_FILE_NOT_WRITABLE ||
+				       sync.file == SYNC_FILE_UNREADABLE);
 	*why_out = !sync.exists ? "there is no settings file yet"
 		   : !tried     ? "the settings server has not answered yet"
 				: "the settings file is being brought up to date";
-	s->healthy = sync.exists && tried && (sync_is_settled(s->sync) || s->grace_over);
+	s->healthy = (sync.exists || hopeless) && tried &&
+		     ((sync_is_settled(s->sync) && !s->base_due) || s->grace_over);
 	return s->healthy;
 }
 
@@ -232,18 +328,45 @@ static bool sidecar_verifies(const struct sidecar_conf *c)
 	return strncasecmp(c->api_url, "https:", 6) == 0 && !c->tls_skip_verify;
 }
 
+static void sidecar_init_helix(struct sidecar *s)
+{
+	const char *home = getenv("HOME");
+
+	snprintf(s->home, sizeof(s->home), "%s", home ? home : "");
+	s->helix = (struct helix_base_conf){.api_url = s->conf->api_url,
+	    .user_token = s->conf->user_api_token,
+	    .home = s->home};
+	(void)sidecar_look_signed_in(s);
+}
+
+/* This file on this host: the same after a restart. */
+static void sidecar_init_client(struct sidecar *s)
+{
+	char host[256] = "", digest[DIGEST_HEX_LEN + 1];
+	AUTO(buf_deinit) struct buf text = BUF_NULL(8192);
+
+	(void)gethostname(host, sizeof(host) - 1);
+	buf_addf(&text, "%s %s %s", host, s->conf->session_id,
+	    s->conf->settings ? s->conf->settings : s->home);
+	digest_hex(buf_slice(&text), digest);
+	memcpy(s->client, digest, SIDECAR_CLIENT_LEN);
+}
+
 static int sidecar_start_server(struct sidecar *s, struct err *e)
 {
 	const struct server_conf c = {.loop = s->loop,
 	    .api_url = s->conf->api_url,
 	    .session_id = s->conf->session_id,
 	    .bearer = sidecar_conf_bearer(s->conf),
+	    .helix = &s->helix,
 	    .tls_ca = s->conf->tls_ca,
 	    .tls_skip_verify = !sidecar_verifies(s->conf),
 	    .base = sidecar_on_base,
 	    .overrides = sidecar_on_overrides,
+	    .user_changed = sidecar_on_user_changed,
 	    .posted = sidecar_on_posted,
 	    .agent_switched = sidecar_on_agent_switched,
+	    .agent_restart = sidecar_on_agent_restart,
 	    .changed = sidecar_on_changed,
 	    .data = s};
 
@@ -256,7 +379,10 @@ static int sidecar_start_sync(struct sidecar *s, struct err *e)
 	    .settings = s->conf->settings,
 	    .state_dir = s->conf->state_dir,
 	    .session_id = s->conf->session_id,
+	    .client = s->client,
 	    .mode = file_write_mode_parse(s->conf->write_mode),
+	    .offer_restore_ms = s->conf->offer_restore_ms,
+	    .remembered = sidecar_on_remembered,
 	    .settled = sidecar_on_settled,
 	    .data = s};
 
@@ -274,12 +400,17 @@ static int sidecar_start(struct daemon *d, struct err *e)
 	s->daemon = d;
 	s->loop = daemon_loop(d);
 	s->conf = daemon_conf(d);
+	sidecar_init_helix(s);
+	sidecar_init_client(s);
+	if (s->conf->helix_desktop)
+		s->desktop = desktop_new(s);
 	r = sidecar_start_sync(s, e);
 	if (!r)
 		r = sidecar_start_server(s, e);
 	if (r)
 		return r;
 	s->local = local_new(s);
+	s->held = held_new(s);
 	s->grace = loop_timer_new(s->loop, sidecar_on_grace, s);
 	loop_timer_start(s->grace, SIDECAR_GRACE_MS, 0);
 	sync_get_status(s->sync, &st);
@@ -307,6 +438,10 @@ static void sidecar_stop(struct daemon *d)
 	s->grace = loop_timer_free(s->grace);
 	if (s->local)
 		local_stop(s->local);
+	if (s->desktop)
+		desktop_stop(s->desktop);
+	if (s->held)
+		held_stop(s->held);
 	if (s->server) {
 		s->n_closing++;
 		server_close(s->server, sidecar_part_closed, s);
@@ -323,8 +458,11 @@ static void sidecar_free(struct daemon *d)
 {
 	struct sidecar *s = daemon_data(d);
 
-	if (s)
+	if (s) {
 		local_free(s->local);
+		desktop_free(s->desktop);
+		held_free(s->held);
+	}
 	free(s);
 }
 

@@ -7,6 +7,7 @@
 #include "base/jsn.h"
 #include "sessiond/core/jval_print.h"
 #include "sessiond/core/settings_plan.h"
+#include "sessiond/sidecar/desktop.h"
 #include "sessiond/sidecar/metrics.h"
 #include "sessiond/sidecar/pin.h"
 #include "sessiond/sidecar/sidecar.h"
@@ -53,14 +54,28 @@ static struct jsn *status_file(const struct sync_status *st)
 	jsn_set_string(o, "state", sync_file_state_name(st->file));
 	jsn_set_time(o, "since", st->file_since_unix_ms);
 	status_text(o, "problem", st->problem);
-	if (st->file == SYNC_FILE_INVALID || st->file == SYNC_FILE_TOO_LARGE) {
-		jsn_set_int(o, "line", st->line);
-		jsn_set_int(o, "column", st->column);
-	}
 	jsn_set_string(o, "watch", st->watch);
 	jsn_set_string(o, "state_dir", st->state_dir);
+	status_text(o, "state_problem", st->state_problem);
 	jsn_set_string(o, "recovery", st->recovery);
 	return o;
+}
+
+/* Where and since when the file is no document; null when it is one. */
+static void status_invalid(struct jsn *o, const struct sync_status *st)
+{
+	struct jsn *where;
+
+	if (!st->invalid_since_unix_ms) {
+		jsn_set_null(o, "invalid");
+		return;
+	}
+	where = jsn_new_object();
+	jsn_set_int(where, "line", st->line);
+	jsn_set_int(where, "column", st->column);
+	jsn_set_string(where, "message", st->invalid);
+	jsn_set_time(where, "since", st->invalid_since_unix_ms);
+	jsn_set(o, "invalid", where);
 }
 
 static void status_pin(struct jsn *o, const struct pin *p)
@@ -77,10 +92,15 @@ static void status_pin(struct jsn *o, const struct pin *p)
 static struct jsn *status_write(const struct sidecar *s, const struct sync_status *st)
 {
 	struct jsn *o = jsn_new_object();
+	const char *why = st->write_why;
 
 	jsn_set_string(o, "configured", s->conf->write_mode);
 	jsn_set_string(o, "mode", file_write_mode_name(st->write_mode));
-	status_text(o, "why", st->write_why);
+	if (!why[0] && strcmp(s->conf->write_mode, "auto") != 0)
+		why = "configured";
+	else if (!why[0] && st->write_mode == FILE_WRITE_LEASE)
+		why = "others can be kept out while it is written";
+	status_text(o, "why", why);
 	return o;
 }
 
@@ -103,25 +123,41 @@ static struct jsn *status_paths(struct slice text)
 	return list;
 }
 
-static struct jsn *status_pending(const struct record *r)
+static struct jsn *status_wait(struct slice id, const char *kind, int64_t since_unix_ms)
+{
+	struct jsn *o = jsn_new_object();
+
+	jsn_set(o, "id", jsn_new_string_n(id.p, id.n));
+	jsn_set_string(o, "kind", kind);
+	jsn_set_time(o, "since", since_unix_ms);
+	return o;
+}
+
+struct jsn *status_held(const struct record *r)
 {
 	static const enum record_field fields[DECIDE_WAIT_N_] = {
 	    RECORD_HELD, RECORD_FIRST};
-	struct jsn *list = jsn_new_array();
+	struct jsn *list = jsn_new_array(), *o;
 
 	for (enum decide_wait w = 0; w < DECIDE_WAIT_N_; w++) {
 		struct decide_waiting it;
-		struct jsn *o;
 
 		if (!decide_waits(r, w, &it))
 			continue;
-		o = jsn_new_object();
-		jsn_set(o, "id", jsn_new_string_n(it.id.p, it.id.n));
-		jsn_set_string(o, "kind", decide_wait_name(w));
-		jsn_set_time(o, "since", it.since_unix_ms);
+		o = status_wait(it.id, decide_wait_name(w), it.since_unix_ms);
 		jsn_set(o, "paths", status_paths(record_get(r, fields[w])));
 		jsn_push(list, o);
 	}
+	return list;
+}
+
+static struct jsn *status_pending(const struct sync_status *st)
+{
+	struct jsn *list = status_held(st->record);
+
+	if (st->offer_id)
+		jsn_push(list, status_wait(slice_of(st->offer_id), "last_good",
+				   st->offered_unix_ms));
 	return list;
 }
 
@@ -171,6 +207,32 @@ static struct jsn *status_latencies(void)
 	return o;
 }
 
+/* The overrides in @text; a record's always parse. */
+static struct overrides status_overrides(struct arena *a, struct slice text)
+{
+	struct overrides o = overrides_new(a);
+	struct json_doc doc;
+
+	if (json_doc_parse_object(a, text, &doc) == JSON_DOC_OK)
+		(void)overrides_parse(a, doc.root, &o);
+	return o;
+}
+
+/* The server lacks something of ours; in which order it names them does not matter. */
+static bool status_waits(const struct record *r)
+{
+	AUTO(arena_deinit) struct arena a = ARENA_NULL;
+	struct slice mine = record_get(r, RECORD_OVERRIDES),
+		     known = record_get(r, RECORD_SERVER);
+	struct overrides x, y;
+
+	if (slice_eq(mine, known))
+		return false;
+	x = status_overrides(&a, mine);
+	y = status_overrides(&a, known);
+	return !overrides_equal(&a, &x, &y);
+}
+
 static struct jsn *status_upload(
     const struct sidecar *s, const struct sync_status *st, const char *problem)
 {
@@ -178,8 +240,7 @@ static struct jsn *status_upload(
 	const struct record *r = st->record;
 
 	jsn_set_bool(o, "under_way", server_uploading(s->server));
-	jsn_set_bool(o, "waiting",
-	    !slice_eq(record_get(r, RECORD_OVERRIDES), record_get(r, RECORD_SERVER)));
+	jsn_set_bool(o, "waiting", status_waits(r));
 	jsn_set_bool(o, "refused",
 	    record_get(r, RECORD_REFUSED).n > 0 &&
 		slice_eq(record_get(r, RECORD_REFUSED), record_get(r, RECORD_OVERRIDES)));
@@ -195,6 +256,15 @@ static const char *status_word(
 	return server->state == SERVER_ONLINE ? "ok" : "offline";
 }
 
+/* What the server's side of the file is: as the server says now, as it said when it could
+ * last be asked, or nothing yet. */
+static const char *status_settings(const struct server_status *server)
+{
+	if (server->state == SERVER_ONLINE)
+		return "current";
+	return server->version >= 0 ? "last_known" : "none";
+}
+
 void status_print(struct sidecar *s, struct buf *out)
 {
 	struct server_status server;
@@ -205,16 +275,20 @@ void status_print(struct sidecar *s, struct buf *out)
 	sync_get_status(s->sync, &sync);
 	jsn_set_string(o, "state", status_word(&server, &sync));
 	jsn_set_string(o, "session_id", s->conf->session_id);
+	jsn_set_string(o, "settings", status_settings(&server));
 	status_number(revisions, "base", server.version);
 	status_number(revisions, "overrides", server.revision);
 	jsn_set(o, "revisions", revisions);
 	status_text(o, "last_error", sync.problem[0] ? sync.problem : server.problem);
-	jsn_set(o, "pending", status_pending(sync.record));
+	jsn_set(o, "pending", status_pending(&sync));
 	jsn_set(o, "file", status_file(&sync));
+	status_invalid(o, &sync);
 	status_pin(o, sync.pin);
 	jsn_set(o, "server", status_server(s, &server));
 	jsn_set(o, "upload", status_upload(s, &sync, server.upload_problem));
 	jsn_set(o, "write", status_write(s, &sync));
+	if (s->desktop)
+		jsn_set(o, "desktop", desktop_status(s->desktop));
 	jsn_set(o, "latencies", status_latencies());
 	jsn_set(o, "events", status_events(&sync));
 	jsn_print(o, out);
@@ -223,8 +297,20 @@ void status_print(struct sidecar *s, struct buf *out)
 
 /* /settings */
 
+/* The token this program was given is in it: in the environment of an agent, say. */
+static bool status_has_token(const struct jval *leaf, const char *token)
+{
+	AUTO(buf_deinit) struct buf text = BUF_NULL(SIZE_MAX);
+
+	if (!token || !token[0])
+		return false;
+	jval_print(&text, leaf);
+	return text.n && memmem(text.data, text.n, token, strlen(token)) != NULL;
+}
+
 /* Leaves under secret paths give way to stars. */
-static void status_mask(struct arena *a, struct jval *root, const struct policy *p)
+static void status_mask(
+    struct arena *a, struct jval *root, const struct policy *p, const char *token)
 {
 	struct policy_walk *w = policy_walk_new(a, p);
 	struct jval *v = root, *next;
@@ -235,7 +321,8 @@ static void status_mask(struct arena *a, struct jval *root, const struct policy 
 			policy_push(w, v->key);
 			continue;
 		}
-		if (v != root && policy_here(w)->secret) {
+		if (v != root &&
+		    (policy_here(w)->secret || status_has_token(v, token))) {
 			struct jval *stars = jval_new_string(a, SLICE_LIT("***"));
 
 			jval_replace(a, v, stars);
@@ -264,7 +351,8 @@ static void status_policy(struct arena *a, struct slice text, struct policy *out
 		policy_builtin(a, out);
 }
 
-void status_settings_print(const struct record *r, bool secrets, struct buf *out)
+void status_settings_print(
+    const struct record *r, const char *token, bool secrets, struct buf *out)
 {
 	AUTO(arena_deinit) struct arena a = ARENA_NULL;
 	struct policy policy;
@@ -278,6 +366,6 @@ void status_settings_print(const struct record *r, bool secrets, struct buf *out
 	status_policy(&a, record_get(r, RECORD_POLICY), &policy);
 	root = jval_copy(&a, doc.root);
 	if (!secrets)
-		status_mask(&a, root, &policy);
+		status_mask(&a, root, &policy, token);
 	jval_print(out, root);
 }

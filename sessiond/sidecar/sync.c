@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "sessiond/sidecar/events.h"
+#include "sessiond/sidecar/file_lease.h"
 #include "sessiond/sidecar/metrics.h"
 
 const char *sync_file_state_name(enum sync_file_state f)
@@ -25,6 +25,12 @@ void sync_kick(struct sync *s, int64_t since_us)
 	sync_run(s);
 }
 
+void sync_retry(struct sync *s)
+{
+	s->failed_until_ms = 0;
+	sync_kick(s, clock_mono_us());
+}
+
 static void sync_on_look(void *data, int64_t since_us)
 {
 	sync_kick(data, since_us);
@@ -37,21 +43,15 @@ static void sync_on_was_read(void *data)
 	if (s->visible_us)
 		metric_observe_us(M_visible_to_read, clock_mono_us() - s->visible_us);
 	s->visible_us = 0;
+	/* Somebody new may have begun to watch it. */
+	if (s->pin.hearing == PIN_HEARING_UNKNOWN)
+		sync_probe(s);
 }
 
 static void sync_on_timer(struct loop_timer *t, void *data)
 {
 	(void)t;
 	sync_run(data);
-}
-
-static void sync_on_held(struct loop_timer *t, void *data)
-{
-	struct sync *s = data;
-
-	(void)t;
-	s->answers[DECIDE_WAIT_BULK] = DECIDE_CONFIRM;
-	sync_run(s);
 }
 
 /* what the server has */
@@ -70,12 +70,18 @@ static void sync_from_server(struct sync *s, int64_t since_us)
 	sync_run(s);
 }
 
-void sync_set_base(struct sync *s, const struct sync_base *b)
+void sync_take_base(struct sync *s, const struct sync_base *b)
 {
 	sync_set_text(&s->base, b->base);
 	sync_set_text(&s->policy, b->policy);
 	snprintf(s->base_tag, sizeof(s->base_tag), "%s", b->tag);
-	s->have_base = s->have_policy = s->base_known = true;
+	s->have_base = s->have_policy = true;
+}
+
+void sync_set_base(struct sync *s, const struct sync_base *b)
+{
+	sync_take_base(s, b);
+	s->base_known = true;
 	s->plain = b->plain;
 	sync_from_server(s, b->since_us);
 }
@@ -100,14 +106,25 @@ void sync_set_overrides(struct sync *s, struct slice text, const char *tag, bool
 	sync_from_server(s, clock_mono_us());
 }
 
-void sync_overrides_confirmed(struct sync *s)
+static bool sync_has_overrides_of(const struct sync *s, const char *tag)
+{
+	return strcmp(tag, record_str(&s->last, RECORD_SERVER_TAG)) == 0 ||
+	       (s->have_server && strcmp(tag, s->server_tag) == 0) ||
+	       (s->upload_answer == SYNC_UPLOAD_TAKEN &&
+		   strcmp(tag, s->upload_tag) == 0);
+}
+
+bool sync_overrides_confirmed(struct sync *s, const char *tag)
 {
 	bool first = !s->overrides_known || s->need_overrides;
 
+	if (!sync_has_overrides_of(s, tag))
+		return false;
 	s->overrides_known = true;
 	s->need_overrides = false;
 	if (first)
 		sync_run(s);
+	return true;
 }
 
 void sync_set_online(struct sync *s, bool online)
@@ -166,11 +183,21 @@ void sync_upload_refused(struct sync *s)
 	sync_upload_answer(s, SYNC_UPLOAD_REFUSED, "");
 }
 
+/* Asked for before an upload, answered before it: what was uploaded is not in it. */
+static void sync_forget_older(struct sync *s)
+{
+	int64_t is = decide_tag_revision(slice_of(s->server_tag));
+
+	if (is >= 0 && is < decide_tag_revision(slice_of(s->upload_tag)))
+		s->have_server = false;
+}
+
 void sync_take_news(struct sync *s)
 {
 	switch (s->upload_answer) {
 	case SYNC_UPLOAD_TAKEN:
 		decide_posted(&s->last, slice_of(s->upload_tag));
+		sync_forget_older(s);
 		break;
 	case SYNC_UPLOAD_STALE:
 		decide_stale(&s->last);
@@ -192,38 +219,10 @@ void sync_take_news(struct sync *s)
 	}
 }
 
-/* what waits */
-
-static bool sync_wait_is(const struct sync *s, enum decide_wait w, const char *id)
-{
-	struct decide_waiting it;
-
-	return decide_waits(&s->last, w, &it) && (!id || slice_is(it.id, id));
-}
-
-int sync_answer(struct sync *s, const char *id, enum decide_answer a, struct err *e)
-{
-	bool bulk = sync_wait_is(s, DECIDE_WAIT_BULK, id);
-	bool first = sync_wait_is(s, DECIDE_WAIT_FIRST, id);
-
-	if (!bulk && !first)
-		return err_set(e, ERROR_NOT_FOUND,
-		    id ? "nothing of that id waits" : "nothing waits");
-	if (bulk && first)
-		return err_set(
-		    e, ERROR_INVALID, "id: several things wait; say which one");
-	s->answers[bulk ? DECIDE_WAIT_BULK : DECIDE_WAIT_FIRST] = a;
-	log_event(EV_waiting_answered,
-	    LF("what", decide_wait_name(bulk ? DECIDE_WAIT_BULK : DECIDE_WAIT_FIRST)),
-	    LF("answer", a == DECIDE_CONFIRM ? "confirm" : "undo"));
-	sync_run(s);
-	return 0;
-}
-
 bool sync_is_settled(const struct sync *s)
 {
 	return s->started && s->ran && !s->busy && !s->again &&
-	       !loop_timer_armed(s->ladder);
+	       !loop_timer_armed(s->ladder) && !loop_timer_armed(s->pin_later);
 }
 
 void sync_get_status(const struct sync *s, struct sync_status *out)
@@ -231,6 +230,10 @@ void sync_get_status(const struct sync *s, struct sync_status *out)
 	*out = (struct sync_status){.file = s->file,
 	    .file_since_unix_ms = s->file_since_unix_ms,
 	    .problem = s->problem,
+	    .invalid_since_unix_ms = s->invalid_since_unix_ms,
+	    .offer_id = s->offered ? s->offer_id.s : NULL,
+	    .offered_unix_ms = s->offered_unix_ms,
+	    .invalid = s->invalid,
 	    .line = s->line,
 	    .column = s->column,
 	    .exists = s->look.exists || s->made,
@@ -239,6 +242,7 @@ void sync_get_status(const struct sync *s, struct sync_status *out)
 	    .path = s->c.settings,
 	    .watch = lookout_how(s->lookout),
 	    .state_dir = state_dir_path(s->state),
+	    .state_problem = state_dir_problem(s->state),
 	    .write_mode = s->write_mode,
 	    .write_why = s->write_why,
 	    .pin = &s->pin,
@@ -249,94 +253,17 @@ void sync_get_status(const struct sync *s, struct sync_status *out)
 
 /* life */
 
-/* What was interrupted; what was remembered. */
-static int sync_recover(struct sync *s, const char *real, struct err *e)
-{
-	struct recovered r = {0};
-	int rc = commit_recover(s->state, real, &r, e);
-
-	if (rc == 0) {
-		s->recovery = r.what;
-		record_copy(&s->last, &r.last);
-	}
-	if (rc == 0 && r.what == RECOVERY_EDITED) {
-		/* the server's news that were being applied */
-		sync_set_text(&s->base, record_get(&r.under_way, RECORD_BASE));
-		sync_set_text(&s->policy, record_get(&r.under_way, RECORD_POLICY));
-		snprintf(s->base_tag, sizeof(s->base_tag), "%s",
-		    record_str(&r.under_way, RECORD_BASE_TAG));
-		s->have_base = s->have_policy = true;
-	}
-	if (rc == 0 && r.what != RECOVERY_NONE)
-		log_event(EV_settings_recovered, LF("found", recovery_name(r.what)));
-	recovered_deinit(&r);
-	return rc;
-}
-
-/* What is remembered is of another session: the file is as it is known to be, but whose
- * changes are in it, and what the server said, is another's business. */
-static void sync_change_session(struct sync *s)
-{
-	static const enum record_field kept[] = {RECORD_TEXT, RECORD_BASE, RECORD_POLICY};
-	struct record was = s->last;
-	struct err e = ERR_NULL;
-
-	s->last = RECORD_NULL;
-	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-		record_set(&s->last, kept[i], record_get(&was, kept[i]));
-	log_event(EV_session_changed, LF("was", record_str(&was, RECORD_SESSION)));
-	if (state_backup(s->state, record_get(&was, RECORD_TEXT), &e))
-		log_event(EV_settings_write_failed, LF("detail", e.text));
-	record_deinit(&was);
-}
-
-int sync_make_folders(const struct sync *s)
-{
-	char themes[PATH_MAX];
-	int n = (int)(strrchr(s->c.settings, '/') - s->c.settings), r;
-
-	r = path_make_parents(s->c.settings);
-	if (!r &&
-	    snprintf(themes, sizeof(themes), "%.*s/themes", n, s->c.settings) < PATH_MAX)
-		(void)mkdir(themes, 0700);
-	return r;
-}
-
-static int sync_open(struct sync *s, struct err *e)
-{
-	struct lookout_conf look = {.loop = s->c.loop,
-	    .path = s->c.settings,
-	    .look = sync_on_look,
-	    .was_read = sync_on_was_read,
-	    .data = s};
-	struct state_dir_conf dir = {.dir = s->c.state_dir};
-	const struct path_route *route;
-	struct err ignored = ERR_NULL;
-	int r;
-
-	/* A folder that cannot be had now may be there later: the name as it is given. */
-	r = sync_make_folders(s);
-	s->lookout = lookout_new(&look);
-	if (!r)
-		r = lookout_route(s->lookout, &route, &ignored);
-	dir.settings = r ? s->c.settings : route->real;
-	r = state_dir_open(&dir, &s->state, e);
-	if (!r)
-		r = sync_recover(s, dir.settings, e);
-	s->pin.state = s->state;
-	if (!r && record_get(&s->last, RECORD_SESSION).p &&
-	    strcmp(record_str(&s->last, RECORD_SESSION), s->c.session_id) != 0)
-		sync_change_session(s);
-	log_event(
-	    EV_file_watch, LF("path", dir.settings), LF("how", lookout_how(s->lookout)));
-	return r;
-}
-
 int sync_new(const struct sync_conf *c, struct sync **out, struct err *e)
 {
 	struct sync *s = calloc(1, sizeof(*s));
 	struct buf *const bufs[] = {
-	    &s->base, &s->policy, &s->server, &s->text, &s->trouble, &s->failed_text};
+	    &s->base, &s->policy, &s->server, &s->text, &s->before, &s->after, &s->trouble,
+	    &s->failed_text};
+	struct lookout_conf look = {.loop = c->loop,
+	    .path = c->settings,
+	    .look = sync_on_look,
+	    .was_read = sync_on_was_read,
+	    .data = s};
 	int r;
 
 	must(s);
@@ -347,10 +274,10 @@ int sync_new(const struct sync_conf *c, struct sync **out, struct err *e)
 	s->write_mode = c->mode;
 	s->ladder = loop_timer_new(c->loop, sync_on_timer, s);
 	s->retry = loop_timer_new(c->loop, sync_on_timer, s);
-	s->held = loop_timer_new(c->loop, sync_on_held, s);
+	sync_wait_init(s);
 	sync_pin_init(s);
-	file_write_init();
-	r = sync_open(s, e);
+	file_lease_init();
+	r = sync_open(s, &look, e);
 	if (r) {
 		sync_close(s, NULL, NULL);
 		return r;
@@ -362,6 +289,7 @@ int sync_new(const struct sync_conf *c, struct sync **out, struct err *e)
 void sync_start(struct sync *s)
 {
 	s->started = true;
+	s->started_ms = clock_mono_ms();
 	sync_arm_held(s);
 	sync_run(s);
 }
@@ -369,7 +297,8 @@ void sync_start(struct sync *s)
 static void sync_free(struct sync *s)
 {
 	struct buf *const bufs[] = {
-	    &s->base, &s->policy, &s->server, &s->text, &s->trouble, &s->failed_text};
+	    &s->base, &s->policy, &s->server, &s->text, &s->before, &s->after, &s->trouble,
+	    &s->failed_text};
 
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
 		buf_deinit(bufs[i]);
@@ -377,7 +306,7 @@ static void sync_free(struct sync *s)
 	sync_pin_deinit(s);
 	loop_timer_free(s->ladder);
 	loop_timer_free(s->retry);
-	loop_timer_free(s->held);
+	sync_wait_deinit(s);
 	lookout_free(s->lookout);
 	state_dir_close(s->state);
 	free(s);

@@ -19,15 +19,19 @@ struct sync_conf {
 	const char *settings;  /* as configured */
 	const char *state_dir; /* NULL: chosen */
 	const char *session_id;
+	const char *client; /* which of several instances of the session this is */
 	enum file_write_mode mode;
+	int64_t offer_restore_ms; /* of an invalid file, until its last good text is offered
+				   */
+	/* There may be something to upload; what is left of the run does not hold it up. */
+	void (*remembered)(void *data);
 	/* A run ended and nothing waits for another. */
 	void (*settled)(void *data);
 	void *data;
 };
 
 /* What was remembered is read, a write that was interrupted is settled. Nothing else
- * happens until sync_start(). Return: 0; ERROR_CONFLICT: another process has the state;
- * -errno */
+ * happens until sync_start(). Return: 0; ERROR_CONFLICT: another process has the state */
 int sync_new(const struct sync_conf *c, struct sync **out, struct err *e) MUST_CHECK;
 void sync_start(struct sync *s);
 /* What is under way is finished first. */
@@ -46,7 +50,8 @@ void sync_set_base(struct sync *s, const struct sync_base *b);
 void sync_base_confirmed(struct sync *s);
 /* @reset: it has forgotten what it had; ours are given to it anew. */
 void sync_set_overrides(struct sync *s, struct slice text, const char *tag, bool reset);
-void sync_overrides_confirmed(struct sync *s);
+/* They are still those of @tag. False: which are not the ones remembered. */
+bool sync_overrides_confirmed(struct sync *s, const char *tag) MUST_CHECK;
 /* The server can take uploads. */
 void sync_set_online(struct sync *s, bool online);
 
@@ -60,11 +65,15 @@ int64_t sync_upload_since_us(struct sync *s);
 
 /* Look at the file now. */
 void sync_kick(struct sync *s, int64_t since_us);
+/* And try again what failed. */
+void sync_retry(struct sync *s);
+enum sync_answer { SYNC_ANSWER_CONFIRM, SYNC_ANSWER_UNDO, SYNC_ANSWER_RESTORE };
+
 /* Something that waits is decided. @id NULL: whatever waits, if it is one thing.
  * ERROR_NOT_FOUND; ERROR_INVALID: several wait, or @a makes no sense. The outcome is
  * there when settled() comes. */
 int sync_answer(
-    struct sync *s, const char *id, enum decide_answer a, struct err *e) MUST_CHECK;
+    struct sync *s, const char *id, enum sync_answer a, struct err *e) MUST_CHECK;
 bool sync_is_settled(const struct sync *s);
 
 enum sync_file_state {
@@ -87,13 +96,20 @@ struct sync_event {
 struct sync_status {
 	enum sync_file_state file;
 	int64_t file_since_unix_ms;
-	const char *problem;   /* "" if none */
-	uint32_t line, column; /* INVALID */
+	const char *problem; /* "" if none */
+	/* since when it is no valid document (0: it is), also while it is looked at again;
+	 * what is wrong and where */
+	int64_t invalid_since_unix_ms;
+	const char *invalid;
+	uint32_t line, column;
+	const char *offer_id; /* the last good text may be restored; NULL: not offered */
+	int64_t offered_unix_ms;
 	bool exists;           /* there is a file, and Zed may be started */
 	bool base_known;       /* from the server, since the start or before */
 	const struct record *record;
-	const char *path, *watch, *state_dir;
-	enum file_write_mode write_mode; /* of the last write */
+	const char *path, *watch;
+	const char *state_dir, *state_problem; /* "": it is had */
+	enum file_write_mode write_mode; /* of the last write; before it, of the next */
 	const char *write_why;
 	const struct pin *pin; /* the inode the editor watches */
 	const char *recovery;

@@ -8,65 +8,13 @@
 #include "base/clock.h"
 #include "sessiond/sidecar/events.h"
 #include "sessiond/sidecar/metrics.h"
+#include "sessiond/sidecar/torn.h"
 
 enum {
 	SYNC_OVERTAKEN_MAX = 8, /* in a row; then a pause */
 	SYNC_PAUSE_MS = 50,
 	SYNC_REWRITE_MS = 10 * 1000, /* a file that could not be written is tried again */
-	SYNC_HELD_MS = 30 * 1000,
 };
-
-/* events */
-
-static void sync_keep_event(struct sync *s, const struct settings_event *ev)
-{
-	struct sync_event *to = &s->events[s->n_events++ % SYNC_EVENTS_KEPT];
-
-	snprintf(to->type, sizeof(to->type), "%s", ev->type);
-	snprintf(to->path, sizeof(to->path), SLICE_FMT, SLICE_ARG(ev->path));
-	snprintf(to->rule, sizeof(to->rule), "%s", ev->rule ? ev->rule : "");
-	to->at_unix_ms = clock_unix_ms();
-}
-
-static struct metric *sync_event_metric(const char *type)
-{
-	if (strcmp(type, "conflict") == 0)
-		return M_conflicts;
-	if (strcmp(type, "rejected") == 0)
-		return M_rejected;
-	return strcmp(type, "restored") == 0 ? M_restored : M_other_events;
-}
-
-void sync_tell(struct sync *s, const struct settings_event *events)
-{
-	for (const struct settings_event *ev = events; ev; ev = ev->next) {
-		const struct sync_event *kept;
-
-		sync_keep_event(s, ev);
-		kept = &s->events[(s->n_events - 1) % SYNC_EVENTS_KEPT];
-		metric_inc(sync_event_metric(ev->type));
-		if (strcmp(ev->type, "conflict") == 0)
-			log_event(EV_settings_conflict, LF("path", kept->path),
-			    LF("rule", kept->rule));
-		else
-			log_event(EV_settings_event, LF("type", kept->type),
-			    LF("path", kept->path), LF("rule", kept->rule));
-	}
-}
-
-void sync_arm_held(struct sync *s)
-{
-	struct decide_waiting w;
-	int64_t left_ms;
-
-	loop_timer_stop(s->held);
-	metric_set(M_waiting, decide_waits(&s->last, DECIDE_WAIT_BULK, &w) +
-				  decide_waits(&s->last, DECIDE_WAIT_FIRST, &w));
-	if (!decide_waits(&s->last, DECIDE_WAIT_BULK, &w))
-		return;
-	left_ms = w.since_unix_ms + SYNC_HELD_MS - clock_unix_ms();
-	loop_timer_start(s->held, left_ms < SYNC_HELD_MS ? left_ms : SYNC_HELD_MS, 0);
-}
 
 /* afterwards */
 
@@ -96,6 +44,13 @@ static void sync_note_write(struct sync *s, const struct commit *c)
 	s->made = true;
 	s->look = c->how.look;
 	s->visible_us = c->visible_at_us;
+	s->written_mtime_ns = c->how.look.mtime_ns;
+	buf_reset(&s->before);
+	buf_reset(&s->after);
+	if (!c->missing) {
+		buf_add_slice(&s->before, buf_slice(&c->before));
+		buf_add_slice(&s->after, record_get(&c->next, RECORD_TEXT));
+	}
 }
 
 static void sync_adopt(struct sync *s, struct record *next)
@@ -111,13 +66,24 @@ static void sync_adopt(struct sync *s, struct record *next)
 	sync_arm_held(s);
 }
 
+/* Known here, but not to the next start: tried again, now and then. */
+static void sync_on_forgetful(struct sync *s, const struct commit *c)
+{
+	if (strcmp(s->problem, c->e.text) != 0)
+		log_event(EV_record_not_kept, LF("detail", c->e.text));
+	s->unsaved = true;
+	loop_timer_start(s->retry, SYNC_REWRITE_MS, 0);
+}
+
 static void sync_on_done(struct sync *s, struct commit *c)
 {
 	s->n_overtaken = 0;
 	if (c->written)
 		sync_note_write(s, c);
 	sync_adopt(s, &c->next);
-	sync_set_file(s, SYNC_FILE_OK, c->result ? c->e.text : "");
+	if (!c->remembered)
+		sync_on_forgetful(s, c);
+	sync_set_file(s, SYNC_FILE_OK, c->remembered ? "" : c->e.text);
 }
 
 static void sync_on_overtaken(struct sync *s)
@@ -131,24 +97,19 @@ static void sync_on_overtaken(struct sync *s)
 
 /* What the user changed is remembered, and goes up, although the file does not say what
  * the server wants. */
-static void sync_remember_user(struct sync *s, struct commit *c)
+static void sync_user_record(const struct sync *s, const struct commit *c, struct record *out)
 {
 	static const enum record_field theirs[] = {RECORD_OVERRIDES, RECORD_SERVER,
 	    RECORD_SERVER_TAG, RECORD_POST, RECORD_POST_AS, RECORD_REFUSED, RECORD_HELD,
-	    RECORD_HELD_ID, RECORD_FIRST, RECORD_FIRST_ID, RECORD_SESSION};
-	struct record r = RECORD_NULL;
-	struct err e = ERR_NULL;
+	    RECORD_HELD_ID, RECORD_FIRST, RECORD_FIRST_ID, RECORD_MIGRATED,
+	    RECORD_SESSION};
 
-	record_copy(&r, &s->last);
+	record_copy(out, &s->last);
 	for (size_t i = 0; i < ARRAY_LEN(theirs); i++)
-		record_set(&r, theirs[i], record_get(&c->next, theirs[i]));
-	if (!c->missing)
+		record_set(out, theirs[i], record_get(&c->next, theirs[i]));
+	if (!c->missing && torn_is_document(buf_slice(&c->before)))
 		record_set(
-		    &r, RECORD_TEXT, (struct slice){buf_cstr(&c->before), c->before.n});
-	/* Rare, and small: here and now. */
-	if (!record_equal(&r, &s->last) && state_save(s->state, STATE_LAST, &r, &e))
-		log_event(EV_settings_write_failed, LF("detail", e.text));
-	sync_adopt(s, &r);
+		    out, RECORD_TEXT, (struct slice){buf_cstr(&c->before), c->before.n});
 }
 
 bool sync_is_futile(const struct sync *s, const struct decide_output *d)
@@ -156,6 +117,13 @@ bool sync_is_futile(const struct sync *s, const struct decide_output *d)
 	return d->write && clock_mono_ms() < s->failed_until_ms &&
 	       file_look_same(&s->look, &s->failed_look) &&
 	       slice_eq(record_get(&d->next, RECORD_TEXT), buf_slice(&s->failed_text));
+}
+
+/* The same write failed before: what the step did was told then. */
+static bool sync_failed_again(const struct sync *s, const struct commit *c)
+{
+	return c->result < 0 && s->file == SYNC_FILE_NOT_WRITABLE &&
+	       slice_eq(record_get(&c->next, RECORD_TEXT), buf_slice(&s->failed_text));
 }
 
 static void sync_on_failed(struct sync *s, struct commit *c)
@@ -169,7 +137,6 @@ static void sync_on_failed(struct sync *s, struct commit *c)
 	s->failed_until_ms = clock_mono_ms() + pause_ms;
 	if (s->file != SYNC_FILE_NOT_WRITABLE || strcmp(s->problem, c->e.text) != 0)
 		log_event(EV_settings_write_failed, LF("detail", c->e.text));
-	sync_remember_user(s, c);
 	sync_set_file(s, SYNC_FILE_NOT_WRITABLE, c->e.text);
 	loop_timer_start(s->retry, pause_ms, 0);
 }
@@ -177,6 +144,8 @@ static void sync_on_failed(struct sync *s, struct commit *c)
 struct sync_job {
 	struct sync *sync;
 	struct commit commit;
+	struct arena arena; /* of @events */
+	const struct settings_event *events;
 	char path[PATH_MAX];
 };
 
@@ -187,40 +156,87 @@ static void sync_job_work(void *data)
 	commit_run(&j->commit);
 }
 
-static void sync_job_done(void *data)
+static void sync_job_end(struct sync_job *j)
+{
+	commit_deinit(&j->commit);
+	arena_deinit(&j->arena);
+	free(j);
+}
+
+static void sync_job_start(struct sync *s, struct sync_job *j, loop_task_cb *done_cb)
+{
+	s->busy = true;
+	loop_work(s->c.loop, sync_job_work, done_cb, j);
+}
+
+static void sync_user_remembered(void *data)
 {
 	struct sync_job *j = data;
 	struct sync *s = j->sync;
 
 	s->busy = false;
-	if (j->commit.result == 0 || j->commit.written)
-		sync_on_done(s, &j->commit);
-	else if (j->commit.result == FILE_WRITE_CHANGED)
-		sync_on_overtaken(s);
-	else
-		sync_on_failed(s, &j->commit);
-	commit_deinit(&j->commit);
-	free(j);
+	sync_adopt(s, &j->commit.next);
+	s->unsaved = !j->commit.remembered;
+	sync_job_end(j);
 	sync_run_end(s);
 }
 
-bool sync_commit_start(struct sync *s, struct decide_output *d)
+/* True: the worker keeps what the user changed, and then the run ends. */
+static bool sync_remember_user(struct sync *s, const struct commit *failed)
 {
-	const struct path_route *route;
+	struct record r = RECORD_NULL;
 	struct sync_job *j;
-	struct err e = ERR_NULL;
 
-	if (!d->write && !d->remember && !s->unsaved) {
-		s->have_server = s->have_server && !s->used_server;
-		sync_set_file(s, SYNC_FILE_OK, "");
+	sync_user_record(s, failed, &r);
+	if (!s->unsaved && record_equal(&r, &s->last)) {
+		sync_adopt(s, &r);
 		return false;
 	}
 	j = calloc(1, sizeof(*j));
 	must(j);
 	j->sync = s;
+	j->commit = (struct commit){.state = s->state, .next = r, .keep_note = true};
+	sync_job_start(s, j, sync_user_remembered);
+	return true;
+}
+
+static void sync_job_done(void *data)
+{
+	struct sync_job *j = data;
+	struct sync *s = j->sync;
+	bool goes_on = false;
+
+	s->busy = false;
+	/* Overtaken, the step is decided anew, and tells anew. */
+	if (j->commit.result != FILE_WRITE_CHANGED && !sync_failed_again(s, &j->commit))
+		sync_tell(s, j->events);
+	if (j->commit.result == FILE_WRITE_DONE) {
+		sync_on_done(s, &j->commit);
+	} else if (j->commit.result == FILE_WRITE_CHANGED) {
+		sync_on_overtaken(s);
+	} else {
+		sync_on_failed(s, &j->commit);
+		goes_on = sync_remember_user(s, &j->commit);
+	}
+	sync_job_end(j);
+	if (!goes_on)
+		sync_run_end(s);
+}
+
+/* Takes what of @d must live until it is carried out. */
+static struct sync_job *sync_job_new(struct sync *s, struct decide_output *d)
+{
+	struct sync_job *j = calloc(1, sizeof(*j));
+	const struct path_route *route;
+	struct err e = ERR_NULL;
+
+	must(j);
+	j->sync = s;
 	if (lookout_route(s->lookout, &route, &e))
 		e = ERR_NULL; /* the write will say what is wrong */
 	snprintf(j->path, sizeof(j->path), "%s", route->real);
+	j->arena = d->arena;
+	j->events = d->plan.events;
 	j->commit = (struct commit){.state = s->state,
 	    .path = j->path,
 	    .mode = s->c.mode,
@@ -228,10 +244,23 @@ bool sync_commit_start(struct sync *s, struct decide_output *d)
 	    .write = d->write,
 	    .missing = !s->look.exists,
 	    .before = BUF_NULL(RECORD_FIELD_MAX)};
-	d->next = RECORD_NULL; /* taken by the commit */
+	*d = (struct decide_output){0};
+	return j;
+}
+
+bool sync_commit_start(struct sync *s, struct decide_output *d)
+{
+	struct sync_job *j;
+
+	if (!d->write && !d->remember && !s->unsaved) {
+		s->have_server = s->have_server && !s->used_server;
+		sync_tell(s, d->plan.events);
+		sync_set_file(s, SYNC_FILE_OK, "");
+		return false;
+	}
+	j = sync_job_new(s, d);
 	record_set(&j->commit.next, RECORD_SESSION, slice_of(s->c.session_id));
 	buf_add_slice(&j->commit.before, buf_slice(&s->text));
-	s->busy = true;
-	loop_work(s->c.loop, sync_job_work, sync_job_done, j);
+	sync_job_start(s, j, sync_job_done);
 	return true;
 }

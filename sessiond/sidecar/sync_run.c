@@ -17,6 +17,9 @@
 #include "sessiond/sidecar/metrics.h"
 
 enum {
+	/* A server that is there says what the file should hold before it has to be made
+	 * without. */
+	SYNC_FIRST_WORD_MS = 50,
 	SYNC_RUNGS = 5,
 	SYNC_RUNGS_MISSING = 2, /* a file that is gone is made again sooner */
 	SYNC_TEXT_MAX = RECORD_FIELD_MAX,
@@ -24,15 +27,18 @@ enum {
 	SYNC_LATER = 1,
 };
 
+#define SYNC_MIGRATING_NS (INT64_C(2) * 1000 * 1000 * 1000)
+
 static const int64_t sync_rung_ms[SYNC_RUNGS] = {20, 20, 40, 80, 160};
 
 void sync_set_file(struct sync *s, enum sync_file_state f, const char *problem)
 {
-	if (f != s->file) {
+	if (f != s->file)
 		s->file_since_unix_ms = clock_unix_ms();
-		if (s->file == SYNC_FILE_INVALID && f == SYNC_FILE_OK)
-			log_event(EV_settings_valid, LF_NONE);
-	}
+	if (f == SYNC_FILE_INVALID || f == SYNC_FILE_TOO_LARGE)
+		sync_begin_invalid(s);
+	else if (f != SYNC_FILE_SETTLING)
+		sync_end_invalid(s);
 	s->file = f;
 	snprintf(s->problem, sizeof(s->problem), "%s", problem);
 	metric_set(M_file_ok, f == SYNC_FILE_OK);
@@ -93,9 +99,11 @@ static bool sync_read(struct sync *s)
 {
 	const struct path_route *route;
 	struct err e = ERR_NULL;
-	int r = sync_route(s, &route, &e);
+	int r = s->recovered ? 0 : sync_recover(s, &e);
 
 	s->made = false;
+	if (!r)
+		r = sync_route(s, &route, &e);
 	if (!r) {
 		r = lookout_read(s->lookout, SYNC_TEXT_MAX, &s->text, &s->look);
 		if (r)
@@ -132,24 +140,54 @@ static struct slice sync_known(bool have, const struct buf *b)
 	return have ? (struct slice){buf_cstr(b), b->n} : SLICE_NULL;
 }
 
+/* The editor keeps what it had beside its settings just before it writes them anew. */
+static bool sync_is_migrating(const struct sync *s)
+{
+	char path[PATH_MAX];
+	int n = (int)(strrchr(s->c.settings, '/') - s->c.settings);
+	struct file_look backup;
+	int64_t apart_ns;
+
+	if (snprintf(path, sizeof(path), "%.*s/settings_backup.json", n, s->c.settings) >=
+		PATH_MAX ||
+	    !s->look.exists || file_look(path, &backup) || !backup.exists)
+		return false;
+	apart_ns = s->look.mtime_ns - backup.mtime_ns;
+	return apart_ns < SYNC_MIGRATING_NS && apart_ns > -SYNC_MIGRATING_NS;
+}
+
+/* What counts as saved: p NULL is nothing. */
+static struct slice sync_said(const struct sync *s)
+{
+	const struct buf *said = s->have_orphan ? &s->orphan : &s->text;
+
+	if (s->restoring)
+		return record_get(&s->last, RECORD_TEXT);
+	return s->look.exists ? (struct slice){buf_cstr(said), said->n} : SLICE_NULL;
+}
+
 static int sync_decide(struct sync *s, struct decide_output *d, struct err *e)
 {
 	struct id op = id_make("op_"), wait = id_make("w_");
-	const struct buf *said = s->have_orphan ? &s->orphan : &s->text;
-	struct slice file = {buf_cstr(said), said->n};
+	struct slice file = sync_said(s);
 	/* While an upload is under way nobody can say whether the server has it. */
 	bool use_server = s->have_server && !record_get(&s->last, RECORD_POST).p;
 	struct decide_input in = {.last = &s->last,
-	    .file = s->look.exists ? &file : NULL,
+	    .file = file.p ? &file : NULL,
+	    .before = s->before.n ? buf_slice(&s->before) : SLICE_NULL,
+	    .after = buf_slice(&s->after),
+	    .since_write_us = (s->look.mtime_ns - s->written_mtime_ns) / 1000,
 	    .base = sync_known(s->have_base, &s->base),
 	    .policy = sync_known(s->have_policy, &s->policy),
 	    .server = sync_known(use_server, &s->server),
 	    .base_tag = slice_of(s->base_tag),
 	    .server_tag = slice_of(s->server_tag),
 	    .plain = s->plain,
+	    .migrating = sync_is_migrating(s),
 	    .bulk = s->answers[DECIDE_WAIT_BULK],
 	    .first = s->answers[DECIDE_WAIT_FIRST],
 	    .op_id = sync_can_post(s) ? op.s : NULL,
+	    .client = s->c.client,
 	    .wait_id = wait.s,
 	    .now_unix_ms = clock_unix_ms()};
 
@@ -171,6 +209,7 @@ static void sync_not_valid(struct sync *s, const struct settings_output *plan)
 	if (sync_wait(s, SYNC_RUNGS, text))
 		return;
 	s->have_orphan = false;
+	snprintf(s->invalid, sizeof(s->invalid), "%s", plan->doc.error.message);
 	s->line = plan->doc.error.line;
 	s->column = plan->doc.error.column;
 	sync_set_file(s, f, text);
@@ -203,14 +242,14 @@ static bool sync_act(struct sync *s, struct decide_output *d, int r, const struc
 	sync_calm(s);
 	if (sync_is_futile(s, d))
 		return false;
-	/* What was saved into the inode put aside is a save: the file shall say it. */
-	if (s->have_orphan)
+	/* What was saved into the inode put aside is a save, and so is the last good text
+	 * that was asked for: the file shall say it. */
+	if (s->have_orphan || s->restoring)
 		d->write =
 		    !slice_eq(record_get(&d->next, RECORD_TEXT), buf_slice(&s->text));
-	s->have_orphan = false;
+	s->have_orphan = s->restoring = false;
 	for (size_t i = 0; i < DECIDE_WAIT_N_; i++)
 		s->answers[i] = DECIDE_NOTHING;
-	sync_tell(s, d->plan.events);
 	return sync_commit_start(s, d);
 }
 
@@ -219,8 +258,8 @@ static bool sync_act(struct sync *s, struct decide_output *d, int r, const struc
  * user's. */
 static bool sync_make_empty(struct sync *s)
 {
-	static const char none[] = "{\"set\":{},\"del\":[]}";
 	struct decide_output d = {.write = true};
+	int64_t wait_ms = s->started_ms + SYNC_FIRST_WORD_MS - clock_mono_ms();
 	bool begun;
 
 	if (s->look.exists) {
@@ -228,10 +267,14 @@ static bool sync_make_empty(struct sync *s)
 		    s, SYNC_FILE_UNTOUCHED, "the server has not been heard of yet");
 		return false;
 	}
+	if (wait_ms > 0) {
+		loop_timer_start(s->retry, wait_ms, 0);
+		return false;
+	}
 	record_set(&d.next, RECORD_TEXT, SLICE_LIT("{}\n"));
 	record_set(&d.next, RECORD_BASE, SLICE_LIT("{}"));
-	record_set(&d.next, RECORD_OVERRIDES, slice_of(none));
-	record_set(&d.next, RECORD_SERVER, slice_of(none));
+	record_set(&d.next, RECORD_OVERRIDES, SLICE_LIT(DECIDE_NO_OVERRIDES));
+	record_set(&d.next, RECORD_SERVER, SLICE_LIT(DECIDE_NO_OVERRIDES));
 	s->used_server = false;
 	s->planned_us = clock_mono_us();
 	begun = sync_commit_start(s, &d);
@@ -254,7 +297,8 @@ static bool sync_step(struct sync *s)
 		metric_observe_us(M_event_to_read, read_us - s->file_since_us);
 	if (!sync_knows(s))
 		return sync_make_empty(s);
-	if (!s->look.exists && sync_wait(s, SYNC_RUNGS_MISSING, "there is none"))
+	if (!s->look.exists && record_get(&s->last, RECORD_TEXT).p &&
+	    sync_wait(s, SYNC_RUNGS_MISSING, "there is none"))
 		return false;
 	r = sync_decide(s, &d, &e);
 	s->planned_us = clock_mono_us();
@@ -274,9 +318,12 @@ void sync_run_end(struct sync *s)
 		sync_close(s, s->closed_cb, s->closed_data);
 		return;
 	}
-	if (again)
+	if (again) {
 		sync_run(s);
-	else if (!sync_pin_start(s))
+		return;
+	}
+	s->c.remembered(s->c.data);
+	if (!sync_pin_start(s))
 		s->c.settled(s->c.data);
 }
 

@@ -24,7 +24,7 @@ static bool watchers_is_dev(dev_t dev, unsigned long sdev)
 	return sdev == kernels || (major(dev) == 0 && sdev >> 20 == 0);
 }
 
-static void watchers_take_line(struct watchers *w, const char *line)
+static void watchers_take_line(struct watchers *w, pid_t pid, const char *line)
 {
 	const char *at = strstr(line, " ino:"), *sdev = strstr(line, " sdev:");
 	unsigned long long inode;
@@ -33,10 +33,10 @@ static void watchers_take_line(struct watchers *w, const char *line)
 		return;
 	inode = strtoull(at + 5, NULL, 16);
 	for (size_t i = 0; i < w->n; i++)
-		w->watched[i] |= w->inodes[i] == inode;
+		w->by[i] = w->inodes[i] == inode ? pid : w->by[i];
 }
 
-static void watchers_read_info(struct watchers *w, const char *path)
+static void watchers_read_info(struct watchers *w, const char *pid, const char *path)
 {
 	char text[4096];
 	FILE *f = fopen(path, "re");
@@ -45,7 +45,7 @@ static void watchers_read_info(struct watchers *w, const char *path)
 		return;
 	while (fgets(text, sizeof(text), f)) {
 		if (strncmp(text, "inotify ", 8) == 0)
-			watchers_take_line(w, text);
+			watchers_take_line(w, (pid_t)strtol(pid, NULL, 10), text);
 	}
 	fclose(f);
 }
@@ -78,7 +78,7 @@ static void watchers_read_process(struct watchers *w, const char *pid)
 		if (!watchers_is_inotify(pid, e->d_name))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, e->d_name);
-		watchers_read_info(w, path);
+		watchers_read_info(w, pid, path);
 	}
 	closedir(d);
 }
@@ -89,7 +89,7 @@ void watchers_find(struct watchers *w)
 	DIR *d = opendir("/proc");
 	long self = (long)getpid();
 
-	memset(w->watched, 0, sizeof(w->watched));
+	memset(w->by, 0, sizeof(w->by));
 	w->readable = false;
 	while (d && (e = readdir(d))) {
 		long pid = strtol(e->d_name, NULL, 10);

@@ -14,7 +14,7 @@ struct watchers {
 	ino_t inodes[WATCHERS_MAX]; /* asked for, all on @dev */
 	dev_t dev;
 	size_t n;
-	bool watched[WATCHERS_MAX]; /* by a process other than this one */
+	pid_t by[WATCHERS_MAX]; /* a process other than this one that watches it; 0: none */
 	bool readable;              /* some process could be looked into at all */
 };
 

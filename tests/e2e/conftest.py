@@ -7,6 +7,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 
 import harness  # noqa: E402
+from fake_settings import FakeSettings  # noqa: E402
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -36,3 +37,25 @@ def bed(request):
 def whole(bed):
     """Broker, lifecycled, sessiond and a runner, ready."""
     return bed.all()
+
+
+@pytest.fixture
+def sessiond(bed):
+    """A broker and sessiond, ready."""
+    bed.nats().start()
+    return bed.sessiond().start().wait_ready()
+
+
+@pytest.fixture
+def http(sessiond):
+    return sessiond.http
+
+
+@pytest.fixture
+def server(bed, request):
+    """A settings server that can be told to misbehave, with the BASE of the test's file."""
+    s = FakeSettings(bed.port())
+    s.put_base(request.module.BASE, push=False)
+    s.start()
+    yield s
+    s.stop()

@@ -12,20 +12,25 @@ from ws_raw import GUID, WebSocket
 class FakeSettings:
     """Base and overrides of one session, with one counter; what was asked is in `asked`.
 
+    helix: as Helix's API of the same paths. Then base is given in parts, stored overrides never come back, nothing is
+    conditional, and a request that Helix's own daemon would not make is refused and noted in `faults`.
+
     wrong: "METHOD what" (as "GET zed-config") -> function(handler), called instead of an answer until removed.
     """
 
-    def __init__(self, port, session="ses_1", helix=False):
-        self.port, self.session, self.helix = port, session, helix
+    def __init__(self, port, session="ses_1", helix=False, tls=None):
+        self.port, self.session, self.helix, self.tls = port, session, helix, tls
         self.revision, self.base, self.base_revision, self.policy = 0, {}, 0, None
         self.set, self.dels, self.user_revision = {}, [], 0
         self.plain = None  # what Helix would have stored
+        self.claude = self.codex = None  # credentials, as GET gives them
+        self.faults = []
         self.seen_ops, self.asked, self.wrong, self.token = {}, [], {}, None
         self.lock, self.server, self.sockets, self.pushes = threading.Lock(), None, set(), []
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     # ---- its life: an outage cuts every connection
 
@@ -39,6 +44,8 @@ class FakeSettings:
             def setup(self):
                 super().setup()
                 fake.sockets.add(self.connection)
+                if fake.server is not self.server:  # stopped since it was accepted
+                    self.connection.shutdown(socket.SHUT_RDWR)
 
             def finish(self):
                 fake.sockets.discard(self.connection)
@@ -59,6 +66,8 @@ class FakeSettings:
                 pass
 
         self.server = Server(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -97,7 +106,9 @@ class FakeSettings:
             self.push({"type": "user_settings_changed", "revision": self.user_revision})
 
     def push(self, event):
-        for ws in list(self.pushes):
+        with self.lock:
+            pushes = list(self.pushes)
+        for ws in pushes:
             try:
                 ws.send(event)
             except OSError:
@@ -121,6 +132,11 @@ class FakeSettings:
         elif path.endswith("/api/v1/ws/user"):
             self.upgrade(h)
         else:
+            fault = self.helix and helix_fault(h, what, body)
+            if fault:
+                self.faults.append(fault)
+                reply(h, 400, {"error": {"code": "INVALID", "message": fault}})
+                return
             with self.lock:
                 getattr(self, f"{h.command}_{what}".replace("-", "_").replace("/", "_"), missing)(h, body)
 
@@ -130,9 +146,10 @@ class FakeSettings:
         h.send_response(101)
         for k, v in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
             h.send_header(k, v)
-        h.end_headers()
         ws = WebSocket(h.connection, masks=False)
-        self.pushes.append(ws)
+        with self.lock:  # who sees it open is told of every change from then on
+            h.end_headers()
+            self.pushes.append(ws)
         try:
             while True:
                 ws.receive(3600)
@@ -156,7 +173,9 @@ class FakeSettings:
             if isinstance(self.base.get(key), dict):
                 flat[key] = self.base[key]
         if self.helix:
-            reply(h, 200, {**flat, "version": 1760000000, **self.base.get("_helix", {})})
+            flags = {"claude_subscription_available": self.claude is not None,
+                     "codex_subscription_available": self.codex is not None}
+            reply(h, 200, {"color_scheme": "", **flat, "version": 1760000000, **flags, **self.base.get("_helix", {})})
             return
         policy = {"policy": self.policy} if self.policy else {}
         self.conditional(h, self.base_revision, {"settings": self.base, "session_id": self.session, **policy, **flat})
@@ -195,8 +214,48 @@ class FakeSettings:
         self.revision += 1
         self.user_revision = self.revision
 
+    def GET_claude_credentials(self, h, _):
+        reply(h, 200, self.claude) if self.claude else missing(h, None)
+
+    def PUT_claude_credentials(self, h, body):
+        new = json.loads(body)
+        if not new.get("accessToken") or not new.get("refreshToken"):
+            reply(h, 400, b"access and refresh token required")
+            return
+        self.claude = {"credential_type": "oauth", "oauth_credentials": new}
+        reply(h, 200, {"status": "ok"})
+
+    def GET_codex_credentials(self, h, _):
+        reply(h, 200, self.codex) if self.codex else missing(h, None)
+
+    def PUT_codex_credentials(self, h, body):
+        new = json.loads(body)
+        stale = bool(self.codex) and new["last_refresh"] < self.codex["last_refresh"]
+        if not stale:
+            self.codex = new
+        reply(h, 200, {"status": "stale" if stale else "ok"})
+
     def POST_agent_config_applied(self, h, _):
         reply(h, 200, {"status": "ok"})
+
+
+def helix_fault(h, what, body):
+    """What of a request Helix's own daemon never does; None if it could be its."""
+    method, headers = h.command, {k.lower(): v for k, v in h.headers.items()}
+    known = {"GET zed-config", "POST zed-config/user", "GET claude-credentials", "PUT claude-credentials",
+             "GET codex-credentials", "PUT codex-credentials", "POST agent-config-applied"}
+    if f"{method} {what}" not in known:
+        return f"{method} {h.path}: Helix's API is not asked that"
+    if {"if-match", "if-none-match"} & set(headers):
+        return f"{method} {what} has a condition"
+    bodied = method == "PUT" or what == "zed-config/user"
+    if bodied and headers.get("content-type") != "application/json":
+        return f"{method} {what} is not JSON"
+    if not bodied and (body or "content-type" in headers):
+        return f"{method} {what} has a body"
+    if bodied and not isinstance(json.loads(body), dict):
+        return f"{method} {what} is no object"
+    return None
 
 
 def missing(h, _):

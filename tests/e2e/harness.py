@@ -6,6 +6,7 @@ the rest to the teardown, which fails on a sanitizer report, a failed `must`, an
 import base64
 import contextlib
 import ctypes
+import errno
 import fcntl
 import http.client
 import json
@@ -133,6 +134,9 @@ class Process:
                 record = json.loads(line)
                 if isinstance(record, dict):
                     yield record
+
+    def logged(self, event):
+        return any(r.get("event") == event for r in self.records())
 
     def expect_log(self, event, timeout=10, **fields):
         """Wait for a record of this event whose fields are as given."""
@@ -293,7 +297,9 @@ class SimControl:
             # A path longer than a socket address holds is reached through its open folder.
             folder = os.open(os.path.dirname(self.path), os.O_PATH)
             try:
-                s.connect(f"/proc/self/fd/{folder}/{os.path.basename(self.path)}")
+                path = f"/proc/self/fd/{folder}/{os.path.basename(self.path)}"
+                until(lambda: s.connect_ex(path) != errno.ECONNREFUSED, "it listens where it is bound")
+                s.getpeername()
             finally:
                 os.close(folder)
             s.sendall(line.encode() + b"\n")

@@ -1,6 +1,7 @@
 """The settings daemon as tests start it, and its settings file as editors save it."""
 import json
 import os
+import time
 
 from harness import Daemon, until
 
@@ -37,7 +38,10 @@ class Sidecar(Daemon):
             os.rename(to, self.path)
 
     def until_value(self, check, what):
-        return until(lambda: (v := self.value()) is not None and check(v), what)
+        """... and an editor can have seen it: a save within 10 ms of a write is taken for one that had not."""
+        value = until(lambda: (v := self.value()) is not None and check(v), what)
+        until(lambda: time.time_ns() - self.path.stat().st_mtime_ns > 10_000_000, "the write is not just now")
+        return value
 
     def wait_healthy(self):
         self.wait_alive()

@@ -13,12 +13,6 @@ SESSION_KEYS = {"id", "name", "owner", "app_id", "agent_type", "agent_name", "st
                 "acp_session_id", "agent", "queue_depth", "created_at", "updated_at", "metadata"}
 
 
-@pytest.fixture
-def sessiond(bed):
-    bed.nats().start()
-    return bed.sessiond().start().wait_ready()
-
-
 def refused(a, status, code=None):
     """An error in the documented form."""
     assert a.status == status, a

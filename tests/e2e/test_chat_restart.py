@@ -177,6 +177,11 @@ def test_broker_killed_in_the_middle_of_an_answer(broker, sessiond):
         assert a.status == 503 and int(a.headers["Retry-After"]) > 0 and a.json()["error"]["code"] == "UNAVAILABLE"
         assert chat.http.post("/api/v1/sessions", {}).status == 503
         zed.complete(req)
+        until(lambda: chat.get()["agent"]["state"] == "ready", "sessiond has heard the end")
+        with sessiond.http.events(chat.path + "/events") as late:
+            now = next(d for e, _, d in late if e == "snapshot")
+        assert [(i["id"], i["state"], i["completed_at"]) for i in now["interactions"]] == [(req, "streaming", None)]
+        assert now["session"]["state"] == "busy"
         broker.start()
         ended = next(d for e, _, d in events if e == "interaction" and d["state"] == "complete")
         assert ended["id"] == req

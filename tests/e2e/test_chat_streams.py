@@ -9,12 +9,6 @@ from fake_zed import FakeZed, new_chat
 from harness import until
 
 
-@pytest.fixture
-def sessiond(bed):
-    bed.nats().start()
-    return bed.sessiond().start().wait_ready()
-
-
 class Texts:
     """What a client of the stream has: entries by interaction and message id, kept by the rule for deltas."""
 

@@ -9,12 +9,6 @@ from harness import until
 from ws_raw import Closed
 
 
-@pytest.fixture
-def sessiond(bed):
-    bed.nats().start()
-    return bed.sessiond().start().wait_ready()
-
-
 def test_first_prompt_makes_a_thread(sessiond):
     """A prompt waits for a Zed, goes out without a thread, and its answer is stored with entries and usage."""
     chat = new_chat(sessiond, "ses_1")

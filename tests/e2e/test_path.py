@@ -48,7 +48,7 @@ def test_the_whole_way(bed, whole):
     whole.ctl("settings", "set", session, "/buffer_font_size", "17", "--base")
     control.wait_stats(lambda s: s["settings"]["value"].get("buffer_font_size") == 17, "Zed has the setting")
     control.save({**json.loads(path.read_text()), "vim_mode": True})
-    until(lambda: whole.ctl("settings", "get", session, "--user", "-o", "json").json()["set"] == {"/vim_mode": True},
+    until(lambda: whole.ctl("settings", "get", session, "-o", "json").json()["set"] == {"/vim_mode": True},
           "the override is at the server")
     merged = whole.ctl.json("settings", "merged", session)
     assert (merged["vim_mode"], merged["buffer_font_size"]) == (True, 17)

@@ -32,12 +32,6 @@ class Pair:
 
 
 @pytest.fixture
-def sessiond(bed):
-    bed.nats().start()
-    return bed.sessiond().start().wait_ready()
-
-
-@pytest.fixture
 def pair(bed, sessiond):
     return Pair(bed, sessiond)
 
@@ -123,3 +117,48 @@ def test_zed_keeps_hearing(bed, pair):
     pair.until_user({"/vim_mode": True})
     stats = sim.control.stats()
     assert stats["settings_errors"] == stats["settings_empty_reads"] == 0
+
+
+def test_what_is_held_is_decided_at_the_server(bed, pair):
+    """A bulk deletion is seen by zedctl with its paths, and done or taken back from there; first contact likewise."""
+    ctl, s = bed.ctl(pair.sessiond), pair.sidecar
+    mine = {f"k{i}": i for i in range(6)}
+    s.save({**BASE, **mine})
+    pair.until_user({f"/{k}": v for k, v in mine.items()})
+    for action, left in (("undo", mine), ("confirm", {})):
+        s.save(BASE)
+        held = until(lambda: ctl.json("settings", "pending", pair.session)["pending"], "it is seen")[0]
+        assert (held["kind"], held["paths"]) == ("bulk_delete", [f"/{k}" for k in mine])
+        ctl("settings", "resolve", pair.session, held["id"], action)
+        s.until_value(lambda v: v == {**BASE, **left}, f"{action} is in the file")  # noqa: B023
+        pair.until_user({f"/{k}": v for k, v in left.items()})
+        until(lambda: ctl.json("settings", "pending", pair.session)["pending"] == [], "nothing is held any more")
+
+
+def test_first_contact_is_decided_while_the_daemon_is_away(bed, sessiond):
+    """What a file said before is offered; decided while nobody listens, it is carried out at the next start."""
+    ctl = bed.ctl(sessiond)
+    ctl("session", "new", "--id", "ses_first")
+    ctl("settings", "set", "ses_first", "/theme", "Helix", "--base")
+    s = Sidecar(bed, sessiond.url, session="ses_first")
+    s.save({"theme": "Mine"})
+    s.start().wait_healthy()
+    held = until(lambda: ctl.json("settings", "pending", "ses_first")["pending"], "it is seen")[0]
+    assert (held["kind"], held["paths"]) == ("first_contact", ["/theme"]) and s.value() == {"theme": "Helix"}
+    s.kill()
+    ctl("settings", "resolve", "ses_first", held["id"], "restore")
+    s.start().wait_healthy()
+    s.until_value(lambda v: v == {"theme": "Mine"}, "the user's is back")
+    until(lambda: ctl.json("settings", "pending", "ses_first")["pending"] == [], "nothing is held any more")
+
+
+def test_a_base_as_large_as_may_be(bed, sessiond):
+    """512 KiB, which an answer holds twice: it is in the file, and a change of it too."""
+    pair = Pair(bed, sessiond)
+    servers = {f"s{i}": {"command": "c" * 90, "args": ["x" * 100, "y"], "env": {"A": "b" * 50}} for i in range(1786)}
+    base = {**BASE, "context_servers": {**BASE["context_servers"], **servers}}
+    assert 523000 < len(json.dumps(base, separators=(",", ":"))) < 512 * 1024
+    assert pair.put(settings=base).status == 200
+    pair.sidecar.until_value(lambda v: v == base, "it is in the file")
+    pair.sidecar.save({**base, "vim_mode": True})
+    pair.until_user({"/vim_mode": True})

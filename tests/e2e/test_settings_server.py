@@ -1,10 +1,10 @@
 """Settings at the server: revisions, conditions, operations, history, rollback, what is held."""
+import base64
 import contextlib
 import json
+import shutil
 import socket
 import threading
-
-import pytest
 
 import ws_raw
 from harness import Http, until
@@ -13,12 +13,6 @@ API = "/api/v1/sessions/ses_s"
 BASE = {"theme": "Ayu Dark", "context_servers": {
     "helix-rag": {"url": "http://h", "headers": {"Authorization": "Bearer T1"}},
     "team": {"command": "c", "args": []}}}
-
-
-@pytest.fixture
-def http(bed):
-    bed.nats().start()
-    return bed.sessiond().start().wait_ready().http
 
 
 def put(http, **parts):
@@ -107,6 +101,17 @@ def test_history_tells_changes_and_no_secret(http):
     assert http.get(API + "/zed-config/history?cursor=x").status == 400
 
 
+def test_history_tells_absent_from_null(http):
+    """Both sides are always there; what is absent is null, and a side that really is null is named."""
+    ops(http, set={"/a": None})
+    ops(http, set={"/a": 1})
+    ops(http, clear=["/a"])
+    changes = [e["changes"][0] for e in http.get(API + "/zed-config/history").json()["history"]]
+    assert changes == [{"path": "/a", "old": 1, "new": None},
+                       {"path": "/a", "old": None, "new": 1, "nulls": ["old"]},
+                       {"path": "/a", "old": None, "new": None, "nulls": ["new"]}]
+
+
 def test_rollback_goes_forward(http):
     """To a revision, or one path of it; what was is a new revision, and history stays."""
     put(http, settings=BASE)
@@ -167,6 +172,43 @@ def test_settings_survive_the_broker(bed):
     until(lambda: http.get(API + "/zed-config/user").status == 200, "the broker is back")
     assert http.get(API + "/zed-config/user").json()["set"] == {"/a": 1}
     assert ops(http, set={"/b": 2}).json()["revision"] == 3
+
+
+def test_a_broker_that_forgot_everything_is_believed(bed):
+    """Revisions and documents begin anew at it: nothing of what was remembered is mixed in."""
+    broker = bed.nats().start()
+    http = bed.sessiond().start().wait_ready().http
+    for i in range(5):
+        put(http, settings={**BASE, "old": i})
+        ops(http, set={"/mine": i})
+    broker.kill()
+    shutil.rmtree(bed.path / "nats")
+    broker.start()
+    until(lambda: put(http, settings={"theme": "new"}).status == 200, "the broker is back")
+    for i in range(5):
+        assert put(http, settings={"theme": str(i)}).status == 200
+        assert http.get(API + "/zed-config").json()["settings"] == {"theme": str(i)}
+        assert ops(http, set={"/new": i}).status == 200
+        assert http.get(API + "/zed-config/user").json()["set"] == {"/new": i}
+
+
+def test_replicas_take_turns(bed):
+    """Each writes after what the other has just written, under its condition, and is never told that it is late."""
+    bed.nats().start()
+    a, b = (bed.sessiond(name=n).start().wait_ready().http for n in "ab")
+    etag = put(a, settings={"n": 0}).headers["ETag"]
+    user = ops(a, set={"/u": 0}).headers["ETag"]
+    for i in range(1, 41):
+        one, other = (a, b) if i % 2 else (b, a)
+        answer = one.put(API + "/zed-config", {"settings": {"n": i}}, headers={"If-Match": etag})
+        assert answer.status == 200
+        assert other.get(API + "/zed-config").json()["settings"] == {"n": i}
+        etag = answer.headers["ETag"]
+        answer = ops(other, set={"/u": i}, headers={"If-Match": user})
+        assert answer.status == 200
+        assert one.get(API + "/zed-config/user").json()["set"] == {"/u": i}
+        user = answer.headers["ETag"]
+        assert one.put(API + "/zed-config", {"settings": {}}, headers={"If-Match": '"1"'}).status == 412
 
 
 def test_a_deleted_session_leaves_nothing(http):
@@ -269,3 +311,31 @@ def test_a_replica_tells_what_it_missed(bed):
     assert far.http.get(API + "/zed-config").json()["settings"]["a"] == 2
     ws.close()
     relay.close()
+
+
+def test_what_was_dropped_on_the_way_is_told(bed):
+    """More comes from the broker than can be taken, and messages are dropped: each revision is told all the same, once,
+    in order."""
+    broker = bed.nats().start()
+    sessiond = bed.sessiond().start().wait_ready()
+    put(sessiond.http, settings=BASE)
+    for i in range(25):
+        sessiond.http.post("/api/v1/sessions", {"id": f"ses_f{i}", "app_id": "app_f"})
+    ws = ws_raw.connect(sessiond.port, "/api/v1/ws/user?session_id=ses_s")
+    record = b'{"revision":1,"base_rev":1}'
+    one = b"PUB session.v1.feed.settings.app.app_f %d\r\n%s\r\n" % (len(record), record)
+    with broker.connect() as flood, broker.connect() as n:
+        commit = "session.v1.settings.commit.ses.ses_s"
+        last = json.loads(base64.b64decode(n.stream_get("SESSION_SETTINGS", last_by_subj=commit)["data"]))
+        last_revision = 1
+        while last_revision < 11 or (not sessiond.logged("broker_gap") and last_revision < 100):
+            last_revision += 1
+            flood.sock.sendall(one * 30000)
+            n.js_publish(commit, json.dumps({**last, "revision": last_revision, "base_rev": last_revision}).encode())
+        flood.flush(timeout=60)
+    told = []
+    while last_revision not in told:
+        told.append(ws.json(timeout=60)["revision"])
+    assert told == list(range(2, last_revision + 1))
+    sessiond.expect_log("broker_gap")
+    ws.close()

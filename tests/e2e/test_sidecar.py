@@ -4,20 +4,11 @@ import os
 
 import pytest
 
-from fake_settings import FakeSettings, reply
+from fake_settings import reply
 from harness import until
 from sidecar import Sidecar
 
 BASE = {"context_servers": {"helix-rag": {"url": "http://h/rag"}}, "theme": "Ayu Dark", "format_on_save": "off"}
-
-
-@pytest.fixture
-def server(bed):
-    s = FakeSettings(bed.port())
-    s.put_base(BASE, push=False)
-    s.start()
-    yield s
-    s.stop()
 
 
 @pytest.fixture
@@ -112,7 +103,7 @@ def test_invalid_file_is_left_alone(server, sidecar):
     broken = '{ "theme": "Mine", oops'
     sidecar.save(broken)
     status = until(lambda: (st := sidecar.status())["state"] == "invalid" and st, "it is said to be invalid")
-    assert (status["file"]["line"], status["file"]["column"]) == (1, 20)
+    assert (status["invalid"]["line"], status["invalid"]["column"]) == (1, 20)
     server.put_base({**BASE, "tab_size": 3})
     until(lambda: sidecar.status()["revisions"]["base"] == server.base_revision, "the base was fetched")
     assert sidecar.text() == broken and not server.asked_for("POST", "zed-config/user")
@@ -141,6 +132,21 @@ def test_reserved_entry_comes_back(server, sidecar):
     sidecar.save(off)
     until(lambda: server.set == {"/context_servers/helix-rag/enabled": False}, "switched off, says the server")
     assert any(e["type"] == "restored" for e in sidecar.status()["events"])
+
+
+def test_a_condition_that_never_holds_is_found_out(server, sidecar):
+    """An upload is acknowledged under a name the server does not know: what it has is read whole, and both agree."""
+    def acknowledge(h):
+        server.wrong.clear()
+        done = {"status": "ok", "revision": server.user_revision, "rejected": [], "invalid": []}
+        reply(h, 200, done, {"ETag": '"odd"'})
+
+    server.wrong["POST zed-config/user"] = acknowledge
+    sidecar.save({**BASE, "a": 1})
+    until(lambda: not server.wrong and not sidecar.status()["upload"]["waiting"], "it is acknowledged")
+    sidecar.save({**sidecar.value(), "b": 2})
+    until(lambda: server.set == {"/b": 2} and sidecar.value() == {**BASE, "b": 2}, "both say the same")
+    assert len(server.asked_for("POST", "zed-config/user")) <= 4
 
 
 def test_offline_changes_go_up_once(server, sidecar):
@@ -289,7 +295,7 @@ def test_first_contact_keeps_what_it_replaced(bed, server):
     until(lambda: server.set == {"/vim_mode": True, "/theme": "Mine"}, "the restored is an override")
 
 
-def test_symlinked_file_stays_a_symlink(bed, server):
+def test_C15_C16_symlinked_file_stays_a_symlink(bed, server):
     """The file it leads to is edited in place; a link that leads elsewhere is followed."""
     s = Sidecar(bed, server.url)
     dotfiles = bed.path / "dotfiles"
@@ -316,7 +322,7 @@ def test_second_one_is_refused(bed, server, sidecar):
 @pytest.mark.parametrize("env, flags, named", [
     ({"HELIX_SESSION_ID": ""}, (), "HELIX_SESSION_ID"), ({"HELIX_SESSION_ID": "a/b"}, (), "HELIX_SESSION_ID"),
     ({"HELIX_API_URL": "api:8080"}, (), "HELIX_API_URL"), ({}, ("--settings", "x.json"), "--settings"),
-    ({}, ("--write-mode", "best"), "--write-mode"), ({}, ("--helix-desktop",), "--helix-desktop"),
+    ({}, ("--write-mode", "best"), "--write-mode"), ({}, ("--helix-root", "x"), "--helix-root"),
     ({"SETTINGS_SYNC_PORT": "x"}, (), "SETTINGS_SYNC_PORT")])
 def test_bad_configuration_is_exit_2(bed, server, env, flags, named):
     """One line that names the setting."""

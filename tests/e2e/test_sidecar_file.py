@@ -2,25 +2,14 @@
 import json
 import os
 import shutil
-import subprocess
 
 import pytest
 
-from fake_settings import FakeSettings
 from harness import until
 from sidecar import Sidecar
 
 BASE = {"theme": "Ayu Dark", "format_on_save": "off"}
-ROUNDS = 100 if os.environ.get("ZEDBUS_LONG") else 25
-
-
-@pytest.fixture
-def server(bed):
-    s = FakeSettings(bed.port())
-    s.put_base(BASE, push=False)
-    s.start()
-    yield s
-    s.stop()
+ROUNDS = 100
 
 
 @pytest.fixture
@@ -36,7 +25,7 @@ def zed(bed, sidecar):
     return sim
 
 
-def test_editor_never_goes_deaf(server, sidecar, zed):
+def test_C08_editor_never_goes_deaf(server, sidecar, zed):
     """Its own saves put a new inode in place each time; it goes on hearing what the server changes."""
     inode = sidecar.path.stat().st_ino
     for i in range(ROUNDS):
@@ -65,7 +54,7 @@ def test_editor_that_came_later_is_not_made_deaf(bed, server, sidecar):
     zed.control.wait_stats(lambda st: st["settings"]["value"].get("n") == 1, "Zed hears of the change")
 
 
-def test_write_into_the_inode_put_aside(server, sidecar, zed):
+def test_C09_write_into_the_inode_put_aside(server, sidecar, zed):
     """Who still had the replaced file open writes into it a moment later: that is a save too."""
     zed.control.save({**BASE, "mine": 1})
     with open(sidecar.path, "r+", encoding="utf-8"):
@@ -78,7 +67,7 @@ def test_write_into_the_inode_put_aside(server, sidecar, zed):
     until(lambda: server.set == {"/mine": 2}, "the server has it")
 
 
-def test_folder_removed_and_made_again(server, sidecar):
+def test_C14_folder_removed_and_made_again(server, sidecar):
     """Nothing of the user's is lost when the whole folder goes, and the new one is watched."""
     sidecar.save({**BASE, "vim_mode": True})
     until(lambda: server.set == {"/vim_mode": True}, "the override is at the server")
@@ -89,7 +78,7 @@ def test_folder_removed_and_made_again(server, sidecar):
     until(lambda: server.set == {"/vim_mode": False}, "the new folder is watched")
 
 
-def test_folder_replaced_by_a_symlink(bed, server, sidecar):
+def test_C14_folder_replaced_by_a_symlink(bed, server, sidecar):
     """A dotfiles manager moves the folder away and links to it: the file there is edited."""
     real = bed.path / "dotfiles-zed"
     os.rename(sidecar.path.parent, real)
@@ -100,7 +89,7 @@ def test_folder_replaced_by_a_symlink(bed, server, sidecar):
     until(lambda: server.set == {"/mine": True}, "a save there is seen")
 
 
-def test_configuration_volume_is_read_only_but_heard(bed, server):
+def test_C17_configuration_volume_is_read_only_but_heard(bed, server):
     """A k8s volume: the ..data swap is a change of the file; the file cannot be written, the edit goes up."""
     s = Sidecar(bed, server.url)
     volume = s.path.parent
@@ -122,7 +111,7 @@ def test_configuration_volume_is_read_only_but_heard(bed, server):
     assert "read-only" in status["last_error"] and s.http.get("/health").body == b"OK"
 
 
-def test_read_only_file_is_written_once_it_may_be(server, sidecar):
+def test_C18_read_only_file_is_written_once_it_may_be(server, sidecar):
     """No retry storm; what the user changes still goes up; what the server changed arrives when the mode allows it."""
     sidecar.path.chmod(0o444)
     server.put_base({**BASE, "n": 1})
@@ -145,26 +134,57 @@ def test_slow_saver_is_waited_for(server, sidecar):
     assert not server.dels and len(server.asked_for("POST", "zed-config/user")) == 1
 
 
-def test_without_inotify_it_is_polled(bed, server):
-    """No inotify instance can be had: /status says so, and changes are noticed all the same."""
+def test_write_mode_is_known_before_the_first_write(bed, server):
+    """What the file system can do is tried at the start, also when there is nothing to write."""
     s = Sidecar(bed, server.url)
-    none = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\""
-    own_limits = ["unshare", "-Ur", "sh", "-c", none, "sh"]
-    if subprocess.run([*own_limits, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no user namespaces here")
-    s.argv = [*own_limits, *s.argv]
+    s.save(BASE)
     s.start().wait_healthy()
-    assert s.status()["file"]["watch"].startswith("poll (inotify")
-    s.save({**BASE, "mine": True})
-    until(lambda: server.set == {"/mine": True}, "the save is noticed")
+    write = until(lambda: (w := s.status()["write"])["mode"] != "auto" and w, "it is known")
+    assert write["configured"] == "auto" and write["mode"] == "lease" and write["why"], write
+    assert s.metric("settings_sync_writes_total") == 0
 
 
 @pytest.mark.parametrize("mode", ["pad", "exchange", "lease"])
 def test_write_modes(bed, server, mode):
     """Each mode writes the whole text, and says which one it was."""
     s = Sidecar(bed, server.url, "--write-mode", mode).start().wait_healthy()
+    until(lambda: s.status()["write"] == {"configured": mode, "mode": mode, "why": "configured"}, "it is said")
     server.put_base({**BASE, "n": 1})
     s.until_value(lambda v: v.get("n") == 1, "the change is in the file")
     server.put_base({"theme": "x"})
     s.until_value(lambda v: v == {"theme": "x"}, "a shorter text too")
     assert s.status()["write"]["mode"] == mode and not server.asked_for("POST", "zed-config/user")
+
+
+def test_editor_hears_of_exchanges_too(bed, server):
+    """A new inode with each write; the one the editor watches goes back into its place, with the new text."""
+    s = Sidecar(bed, server.url, "--write-mode", "exchange").start().wait_healthy()
+    zed = bed.sim("ses_1", env={"HOME": str(s.home)}).start()
+    zed.control.wait_stats(lambda st: st["settings"]["value"] == BASE, "Zed has loaded the file")
+    inode = s.path.stat().st_ino
+    for i in range(10):
+        server.put_base({**BASE, "n": i})
+        zed.control.wait_stats(lambda st: st["settings"]["value"].get("n") == i, f"Zed hears of {i}")  # noqa: B023
+    until(lambda: s.path.stat().st_ino == inode, "the inode it watches is in place")
+    stats = zed.control.stats()
+    assert stats["settings_errors"] == stats["settings_empty_reads"] == 0 and not server.set, stats
+
+
+def test_C15_C16_chain_of_links(bed, server):
+    """Every link on the way is watched where it stands; the file at the end is edited, the links stay."""
+    s = Sidecar(bed, server.url)
+    for name in ("a", "b", "c"):
+        (bed.path / name).mkdir()
+    (bed.path / "b/real.json").write_text(json.dumps(BASE))
+    (bed.path / "c/real.json").write_text(json.dumps({**BASE, "mine": 1}))
+    (bed.path / "a/link.json").symlink_to("../b/real.json")
+    s.path.symlink_to(bed.path / "a/link.json")
+    s.start().wait_healthy()
+    server.put_base({**BASE, "n": 1})
+    until(lambda: json.loads((bed.path / "b/real.json").read_text()).get("n") == 1, "the end of the chain is edited")
+    (bed.path / "a/new").symlink_to("../c/real.json")
+    os.rename(bed.path / "a/new", bed.path / "a/link.json")
+    until(lambda: server.set.get("/mine") == 1, "the middle link leads elsewhere")
+    (bed.path / "c/real.json").write_text(json.dumps({**BASE, "n": 1, "mine": 2}))
+    until(lambda: server.set == {"/mine": 2}, "the new end is watched")
+    assert s.path.is_symlink() and (bed.path / "a/link.json").is_symlink()

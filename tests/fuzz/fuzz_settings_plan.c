@@ -1,13 +1,13 @@
-/* A sync step on any texts: file, last, base, overrides, policy, cut at NUL bytes. It
- * ends in an outcome; what it would write parses, verifies, and a second step has nothing
- * more to do. */
+/* A sync step on any texts: file, last, base, overrides, policy, the base before, what is
+ * held, and whether the editor migrated, cut at NUL bytes. It ends in an outcome; what it
+ * would write parses, verifies, and a second step has nothing more to do. */
 #include "sessiond/core/settings_accept.h"
 #include "sessiond/core/settings_plan.h"
 
 #include <stdint.h>
 
 enum {
-	PARTS = 5,
+	PARTS = 8,
 	TEXT_MAX = 4096,
 };
 
@@ -23,26 +23,32 @@ static struct jval *object(struct arena *a, struct slice text)
 static void step(struct arena *a, struct slice *part, const struct policy *p)
 {
 	struct settings_output out, again;
-	struct overrides u;
-	struct jval *ops = object(a, part[3]);
+	struct overrides u, held;
+	struct jval *ops = object(a, part[3]), *held_doc = object(a, part[6]);
 	struct err e = ERR_NULL;
 	struct settings_input in = {.file = &part[0],
 	    .last = part[1].n ? &part[1] : NULL,
 	    .base = object(a, part[2]),
+	    .base0 = object(a, part[5]),
+	    .migrating = part[7].n > 0,
 	    .policy = p};
 
 	if (ops && !overrides_parse(a, ops, &u))
 		in.overrides = &u;
+	if (held_doc && !overrides_parse(a, held_doc, &held))
+		in.held = &held;
 	if (settings_plan(a, &in, &out, &e)) {
 		must(e.text[0]);
 		return;
 	}
 	must(!out.edit_failed);
-	if (out.state != SETTINGS_OK || !overrides_empty(&out.held) || !in.base)
+	if (out.state != SETTINGS_OK || !in.base)
 		return;
 	in.file = in.last = &out.text;
-	in.base0 = in.base;
+	in.base0 = out.sound_base ? out.sound_base : in.base;
 	in.overrides = &out.overrides;
+	in.held = &out.held;
+	in.migrated = out.migrated;
 	must(settings_plan(a, &in, &again, &e) == 0);
 	must(again.state == SETTINGS_OK && !again.changed);
 	must(overrides_equal(a, &again.overrides, &out.overrides));

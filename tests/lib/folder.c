@@ -22,6 +22,18 @@ void folder_make(struct folder *f)
 	must(mkdtemp(f->path));
 }
 
+void folder_make_built(struct folder *f)
+{
+	char self[FOLDER_PATH_MAX - 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	must(n > 0 && n < (ssize_t)sizeof(self) - 1);
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(f->path, sizeof(f->path), "%s/zed-test-XXXXXX", self);
+	must(mkdtemp(f->path));
+}
+
 bool folder_make_tmpfs(struct folder *f)
 {
 	snprintf(f->path, sizeof(f->path), "/dev/shm/zed-test-XXXXXX");

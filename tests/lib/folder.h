@@ -14,6 +14,8 @@ struct folder {
 };
 
 void folder_make(struct folder *f);
+/* The same beside the test's program: on the file system of the build. */
+void folder_make_built(struct folder *f);
 /* The same on tmpfs; false if there is none here. */
 bool folder_make_tmpfs(struct folder *f);
 void folder_remove(struct folder *f); /* with all that is in it */

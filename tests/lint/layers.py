@@ -41,11 +41,10 @@ LIBRARIES = {
     "uv.h": SHELL_FILES,
     "uv/*": SHELL_FILES,
     "nats/*": ["base/io/bus*.c", "base/io/bus_*.h", "base/io/store*.c", "tests/*"],
-    "curl/*": ["base/io/fetch*.c", "base/io/fetch_*.h", "tests/*"],
     "cjson/*": ["base/jsn.c"],
     "uthash.h": ["base/map.c"],
     "utlist.h": [],
-    "openssl/*": SHELL_FILES + ["lifecycle/wire*.c", "sessiond/wire*.c"],
+    "openssl/*": SHELL_FILES + ["base/digest.c"],
     "protobuf-c/*": ["proto/codec*.c", "lifecycle/wire*.c", "sessiond/wire*.c", "tests/*"],
     "cmocka.h": ["tests/*"],
 }

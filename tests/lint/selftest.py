@@ -30,7 +30,7 @@ CASES = [
     ("layers", {"lifecycle/control/x.c": '#include "sessiond/core/c.h"\n'}, "lifecycle/control/x.c:1:"),
     ("layers", {"sessiond/sidecar/x.c": '#include "sessiond/gateway/g.h"\n', "sessiond/gateway/g.h": "\n"},
      "sessiond/sidecar/x.c:1:"),
-    ("layers", {"base/io/b.c": "#include <curl/curl.h>\n"}, "base/io/b.c:1: <curl/curl.h>"),
+    ("layers", {"base/io/b.c": "#include <nats/nats.h>\n"}, "base/io/b.c:1: <nats/nats.h>"),
     ("layers", {"zedctl/x.c": '#include "proto/x.pb-c.h"\n'}, "zedctl/x.c:1:"),
     ("layers", {"base/io/b.c": '#include "b.h"\n'}, '"b.h" is no file of the tree'),
     ("layers", {"base/a.c": "#include <mystery.h>\n"}, "<mystery.h> is in no table"),

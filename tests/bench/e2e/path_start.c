@@ -62,13 +62,6 @@ static void marks_close(struct marks *m, struct rig *r)
 	close(m->fd);
 }
 
-static void on_stream(void *data, const struct store_result *res)
-{
-	if (res->code)
-		rig_die("stream: %s", res->detail);
-	*(bool *)data = true;
-}
-
 static void on_mark_exit(void *data, struct proc *p, int exit_code, int signal)
 {
 	(void)p, (void)exit_code, (void)signal;
@@ -130,15 +123,11 @@ static void one_start(struct rig *r, struct marks *m, size_t i, struct samples *
 void bench_start(struct rig *r, size_t n)
 {
 	static struct samples start, floor;
-	const struct store_stream st = {.name = "BENCH", .subjects = "bench.>"};
 	struct marks m;
 	char sock[128];
-	bool made = false;
 
 	start.n = floor.n = 0;
 	marks_open(&m, r, sock, sizeof(sock));
-	store_ensure_stream(r->store, &st, on_stream, &made);
-	rig_await(r, &made, "the benchmark's stream");
 	for (size_t i = 0; i < n; i++) {
 		one_floor(r, &m, sock, &floor);
 		one_start(r, &m, i, &start);

@@ -1,4 +1,4 @@
-/* The four paths that are measured, each with its floor. */
+/* What is measured, each path with its floor. */
 #pragma once
 
 #include "tests/bench/e2e/rig.h"
@@ -10,6 +10,6 @@ void bench_start(struct rig *r, size_t n);
 void bench_message(struct rig *r, size_t n);
 /* Zed's frame -> frame at a subscriber; floor: bare WebSocket echo */
 void bench_frame(struct rig *r, size_t n);
-/* PUT of a setting -> bytes in settings.json; floor: bare write of a file of that size,
- * seen by inotify */
-void bench_setting(struct rig *r, size_t n);
+/* PUT of a setting -> bytes in settings.json, save -> taken by the server, what the
+ * daemon needs while idle and to start; floors: each hop those are made of */
+void bench_settings(struct rig *r, size_t n);

@@ -105,13 +105,19 @@ static int call_url(struct rig *r, const char *method, const char *url, const ch
 	return c.status;
 }
 
-int rig_call(struct rig *r, const char *method, const char *path, const char *body,
-    char *out, size_t n_out)
+int rig_call_port(struct rig *r, uint16_t port, const char *method, const char *path,
+    const char *body, char *out, size_t n_out)
 {
 	char url[512];
 
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", r->sessiond_port, path);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", port, path);
 	return call_url(r, method, url, body, out, n_out);
+}
+
+int rig_call(struct rig *r, const char *method, const char *path, const char *body,
+    char *out, size_t n_out)
+{
+	return rig_call_port(r, r->sessiond_port, method, path, body, out, n_out);
 }
 
 void rig_await_http(struct rig *r, uint16_t port, const char *path)
@@ -150,6 +156,23 @@ int64_t rig_publish(struct rig *r, const char *subject, struct slice data)
 	store_append(r->store, &a, on_append, &c);
 	rig_await(r, &c.done, "an acknowledgement");
 	return clock_mono_us() - t0;
+}
+
+static void on_stream(void *data, const struct store_result *res)
+{
+	if (res->code)
+		rig_die("stream: %s", res->detail);
+	*(bool *)data = true;
+}
+
+/* Where rig_publish() puts what it measures with. */
+static void make_stream(struct rig *r)
+{
+	const struct store_stream st = {.name = "BENCH", .subjects = "bench.>"};
+	bool made = false;
+
+	store_ensure_stream(r->store, &st, on_stream, &made);
+	rig_await(r, &made, "the benchmark's stream");
 }
 
 static void on_bus(void *data, enum bus_event ev)
@@ -192,7 +215,7 @@ static bool is_executable(const char *path)
 	return access(path, X_OK) == 0;
 }
 
-static void find_program(const struct rig *r, const char *name, char *out, size_t n_out)
+void rig_find_program(const struct rig *r, const char *name, char *out, size_t n_out)
 {
 	static const char *const places[] = {"/usr/sbin", "/usr/bin", "/usr/local/bin"};
 
@@ -203,16 +226,24 @@ static void find_program(const struct rig *r, const char *name, char *out, size_
 		rig_die("there is no program %s", name);
 }
 
-void rig_spawn(struct rig *r, const char *const *argv, const char *const *env)
+static int open_log(const struct rig *r, const char *program)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s.log", r->dir, program);
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+pid_t rig_spawn(
+    struct rig *r, const char *const *argv, const char *const *env, int err_fd)
 {
 	const char *envp[256];
-	char path[512], log[512];
+	char path[512];
 	size_t n = 0;
 	struct proc_spec spec = {.path = path, .in = PROC_NULL, .out = PROC_NULL};
 	struct err e = ERR_NULL;
 
-	find_program(r, argv[0], path, sizeof(path));
-	snprintf(log, sizeof(log), "%s/%s.log", r->dir, argv[0]);
+	rig_find_program(r, argv[0], path, sizeof(path));
 	for (char **p = environ; *p && n < 200; p++)
 		envp[n++] = *p;
 	for (; env && *env && n < 255; env++)
@@ -220,38 +251,46 @@ void rig_spawn(struct rig *r, const char *const *argv, const char *const *env)
 	envp[n] = NULL;
 	spec.argv = (char *const *)(uintptr_t)argv;
 	spec.envp = (char *const *)(uintptr_t)envp;
-	spec.err = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	spec.err = err_fd < 0 ? open_log(r, argv[0]) : err_fd;
 	must(r->n_procs < RIG_PROCS_MAX);
 	if (proc_spawn(r->loop, &spec, on_exit_of, r, &r->procs[r->n_procs], &e))
 		rig_die("%s: %s", argv[0], e.text);
-	r->n_procs++;
-	close(spec.err);
+	if (err_fd < 0)
+		close(spec.err);
+	return proc_pid(r->procs[r->n_procs++]);
 }
 
-static void start_daemons(struct rig *r)
+static void start_sessiond(struct rig *r)
 {
-	char nats[64], listen[4][32], dir[4][128];
+	char nats[64], listen[32];
+
+	snprintf(nats, sizeof(nats), "nats://127.0.0.1:%u", r->nats_port);
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", r->sessiond_port);
+	rig_spawn(r,
+	    (const char *[]){"sessiond", "--nats", nats, "--listen", listen, NULL}, NULL,
+	    -1);
+	rig_await_http(r, r->sessiond_port, "/readyz");
+}
+
+static void start_lifecycle(struct rig *r)
+{
+	char nats[64], listen[2][32], dir[3][128];
 
 	snprintf(nats, sizeof(nats), "nats://127.0.0.1:%u", r->nats_port);
 	snprintf(listen[0], sizeof(listen[0]), "127.0.0.1:%u", r->lifecycled_port);
 	snprintf(listen[1], sizeof(listen[1]), "127.0.0.1:%u", r->runner_port);
-	snprintf(listen[2], sizeof(listen[2]), "127.0.0.1:%u", r->sessiond_port);
 	snprintf(dir[0], sizeof(dir[0]), "%s/runner", r->dir);
 	snprintf(dir[1], sizeof(dir[1]), "%s/profiles", r->dir);
 	snprintf(dir[2], sizeof(dir[2]), "%s/work", r->dir);
 	rig_spawn(r,
 	    (const char *[]){"lifecycled", "--nats", nats, "--listen", listen[0], NULL},
-	    NULL);
-	rig_spawn(r,
-	    (const char *[]){"sessiond", "--nats", nats, "--listen", listen[2], NULL},
-	    NULL);
+	    NULL, -1);
 	rig_spawn(r,
 	    (const char *[]){"zed-runner", "--nats", nats, "--listen", listen[1], "--id",
 		"bench", "--state-dir", dir[0], "--profiles", dir[1], "--workspace-root",
 		dir[2], "--slots", "1000", "--on-term", "drain", NULL},
-	    NULL);
+	    NULL, -1);
 	rig_await_http(r, r->lifecycled_port, "/readyz");
-	rig_await_http(r, r->sessiond_port, "/readyz");
 	rig_await_http(r, r->runner_port, "/readyz");
 }
 
@@ -275,15 +314,17 @@ static void write_profile(const struct rig *r)
 	fclose(f);
 }
 
-void rig_start(struct rig *r, const char *bin)
+void rig_start(struct rig *r, const char *bin, bool lifecycle)
 {
+	const char *tmp = getenv("TMPDIR");
 	char port[16], store[128];
 	struct err e = ERR_NULL;
 
 	*r = (struct rig){0};
 	log_init("zedbus-bench", LOG_ERROR, false);
 	snprintf(r->bin, sizeof(r->bin), "%s", bin);
-	snprintf(r->dir, sizeof(r->dir), "/tmp/zedbus-bench.XXXXXX");
+	snprintf(
+	    r->dir, sizeof(r->dir), "%.40s/zedbus-bench.XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(r->dir))
 		rig_die("%s: %m", r->dir);
 	r->loop = loop_new();
@@ -294,16 +335,18 @@ void rig_start(struct rig *r, const char *bin)
 	r->lifecycled_port = rig_free_port();
 	r->runner_port = rig_free_port();
 	r->sessiond_port = rig_free_port();
-	r->sidecar_port = rig_free_port();
 	snprintf(port, sizeof(port), "%u", r->nats_port);
 	snprintf(store, sizeof(store), "%s/nats", r->dir);
 	rig_spawn(r,
 	    (const char *[]){
 		"nats-server", "-js", "-a", "127.0.0.1", "-p", port, "-sd", store, NULL},
-	    NULL);
+	    NULL, -1);
 	write_profile(r);
 	connect_bus(r);
-	start_daemons(r);
+	make_stream(r);
+	start_sessiond(r);
+	if (lifecycle)
+		start_lifecycle(r);
 }
 
 static int remove_entry(

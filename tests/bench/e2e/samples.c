@@ -43,3 +43,20 @@ void samples_print_row(
 	    samples_percentile(floor, 99), f50 ? (double)p50 / (double)f50 : 0.0);
 	fflush(stdout);
 }
+
+void samples_print_list_header(const char *title)
+{
+	printf("\n%-48s %9s %9s %9s %6s %9s\n", title, "p50 us", "p99 us", "max us", "n",
+	    "p99 limit");
+}
+
+void samples_print_list_row(const char *what, struct samples *s, int64_t limit_us)
+{
+	printf("%-48s %9" PRId64 " %9" PRId64 " %9" PRId64 " %6zu", what,
+	    samples_percentile(s, 50), samples_percentile(s, 99),
+	    samples_percentile(s, 100), s->n);
+	if (limit_us)
+		printf(" %9" PRId64, limit_us);
+	putchar('\n');
+	fflush(stdout);
+}

@@ -1,4 +1,4 @@
-/* Latency samples and the table the benchmark prints. */
+/* Latency samples and the tables the benchmark prints. */
 #pragma once
 
 #include <stddef.h>
@@ -21,3 +21,8 @@ int64_t samples_percentile(struct samples *s, unsigned pct);
 void samples_print_header(void);
 void samples_print_row(
     const char *what, struct samples *s, const char *floor_name, struct samples *floor);
+
+/* One quantity alone: p50, p99, max, n, and beside it what its p99 shall stay below;
+ * @limit_us 0: nothing is asked of it. */
+void samples_print_list_header(const char *title);
+void samples_print_list_row(const char *what, struct samples *s, int64_t limit_us);

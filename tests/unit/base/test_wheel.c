@@ -204,7 +204,36 @@ static void time_going_back_does_nothing(void **state)
 	wheel_cancel(&w, &a.timer);
 }
 
-TEST_MAIN(cmocka_unit_test(timers_fire_once_and_on_time),
+/* A wheel that sleeps until wheel_next_ms() says so: as punctual, with few turns. */
+static void a_wheel_may_sleep_until_something_is_due(void **state)
+{
+	static struct wheel w;
+	static struct probe p[3];
+	static const int64_t delays[3] = {35, 4000, 700000};
+	int64_t ms = 12345;
+	int n_turns = 0;
+
+	(void)state;
+	wheel_init(&w, TICK_MS, ms);
+	assert_int_equal(wheel_next_ms(&w, ms), -1);
+	ms += 777777; /* it was not turned for long */
+	for (int i = 0; i < 3; i++) {
+		probe_init(&p[i], &w);
+		wheel_arm_from(&w, &p[i].timer, ms, delays[i]);
+	}
+	for (int64_t t = ms; w.n_armed > 0; n_turns++) {
+		assert_in_range(wheel_next_ms(&w, t), 0, TICK_MS * WHEEL_SLOTS);
+		t += wheel_next_ms(&w, t);
+		turn_to(&w, t);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_in_range(p[i].fired_ms, ms + delays[i], ms + delays[i] + 3 * TICK_MS);
+	assert_in_range(n_turns, 3, 3 * (700000 / (TICK_MS * WHEEL_SLOTS) + 2));
+	assert_int_equal(wheel_next_ms(&w, now_ms), -1);
+}
+
+TEST_MAIN(cmocka_unit_test(a_wheel_may_sleep_until_something_is_due),
+    cmocka_unit_test(timers_fire_once_and_on_time),
     cmocka_unit_test(a_timer_armed_late_in_a_tick_is_not_early),
     cmocka_unit_test(timers_far_away_wait_for_their_round),
     cmocka_unit_test(a_long_sleep_fires_everything_that_was_due),

@@ -1,10 +1,14 @@
-/* Messages and requests over a real broker. */
+/* Messages and requests over a real broker. Looks into the queue between broker and loop:
+ * only what waits there shows when a burst has come in whole. */
 #include "tests/lib/bus_fixture.h"
 
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io/bus_internal.h"
+#include "base/io/bus_link_internal.h"
 #include "base/log.h"
 
 /* messages and requests */
@@ -237,6 +241,66 @@ static void muted_callbacks_get_nothing_more(void **state)
 	bus_fixture_close(f);
 }
 
+static size_t n_queued(struct bus_link *k)
+{
+	size_t n;
+
+	pthread_mutex_lock(&k->mu);
+	n = k->used[false].n;
+	pthread_mutex_unlock(&k->mu);
+	return n;
+}
+
+static void wait_queued(struct bus_link *k, size_t n)
+{
+	int64_t due_ms = clock_mono_ms() + LIMIT_MS;
+
+	while (n_queued(k) != n && clock_mono_ms() < due_ms)
+		sched_yield();
+	assert_int_equal(n_queued(k), n);
+}
+
+/* One more comes while the first of a burst are handled. */
+static void on_burst(void *data, const struct bus_msg *m)
+{
+	struct bus_fixture *f = data;
+
+	bus_fixture_on_message(f, m);
+	if (f->n_messages != 100)
+		return;
+	assert_int_equal(bus_fixture_publish(f, "burst", "x"), 0);
+	wait_queued(f->bus->link, 1);
+}
+
+/* Whatever its size is to what the loop handles in a turn. */
+static void the_last_of_a_burst_arrives(void **state)
+{
+	struct bus_fixture *f = *state;
+	struct err e = ERR_NULL;
+
+	bus_fixture_open(f);
+	assert_int_equal(bus_subscribe(f->bus, "burst", NULL, on_burst, f, &e), 0);
+	bus_fixture_start(f);
+	bus_fixture_wait(f);
+	for (size_t n = 766; n <= 770; n++) {
+		f->n_messages = 0;
+		for (size_t i = 0; i < n; i++)
+			bus_fixture_publish_waiting(f, "burst");
+		wait_queued(f->bus->link, n);
+		assert_true(run_until_n(f->loop, &f->n_messages, n + 1, LIMIT_MS));
+	}
+	bus_fixture_close(f);
+}
+
+static void wait_dropped(struct bus_link *k)
+{
+	int64_t due_ms = clock_mono_ms() + LIMIT_MS;
+
+	while (bus_link_n_dropped(k) == 0 && clock_mono_ms() < due_ms)
+		sched_yield();
+	assert_true(bus_link_n_dropped(k) > 0);
+}
+
 /* More than the queue takes while the loop does not turn. */
 static void a_flood_is_cut_off_counted_and_told(void **state)
 {
@@ -251,6 +315,7 @@ static void a_flood_is_cut_off_counted_and_told(void **state)
 	bus_fixture_wait(f);
 	for (; n < 150000; n++)
 		bus_fixture_publish_waiting(f, "flood");
+	wait_dropped(f->bus->link);
 	assert_true(run_until(f->loop, &f->gap, LIMIT_MS));
 	/* while the flood lasts the question itself may be dropped */
 	for (int i = 0; i < 50 && (i == 0 || f->outcomes[i - 1] != 0); i++) {
@@ -316,6 +381,7 @@ int main(void)
 	    WITH_BROKER(a_request_for_many_takes_replies_until_silence),
 	    WITH_BROKER(a_request_for_many_may_be_cancelled_in_its_callback),
 	    WITH_BROKER(muted_callbacks_get_nothing_more),
+	    WITH_BROKER(the_last_of_a_burst_arrives),
 	    WITH_BROKER(a_flood_is_cut_off_counted_and_told),
 	    WITH_BROKER(observers_are_told_first_and_let_go_with_the_bus),
 	};

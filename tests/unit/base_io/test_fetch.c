@@ -151,6 +151,55 @@ static void an_ipv6_address_is_reached(void **state)
 	assert_int_equal(f->code, ERROR_UNAVAILABLE);
 }
 
+static void a_body_may_last_as_long_as_its_connection(void **state)
+{
+	struct fetch_fixture *f = *state;
+	struct raw_listener l;
+	struct raw r;
+
+	raw_listen(&l, &f->http);
+	fetch_fixture_start(f, (struct fetch_request){.url = http_fixture_url("http",
+							  "127.0.0.1", l.port, "/")});
+	raw_accept(&l, &r);
+	assert_true(raw_wait_text(&r, "\r\n\r\n"));
+	raw_sends(&r, "HTTP/1.0 200 OK\r\n\r\nto the ");
+	raw_sends(&r, "end");
+	raw_close(&r);
+	assert_true(http_fixture_run_n(&f->http, &f->n_ended, 1));
+	assert_int_equal(f->code, 0);
+	assert_string_equal(f->body, "to the end");
+	raw_unlisten(&l);
+}
+
+/* A kept connection that the server ends just as it is used again. */
+static void a_connection_that_was_ended_is_replaced_once(void **state)
+{
+	struct fetch_fixture *f = *state;
+	struct raw_listener l;
+	struct raw kept, fresh;
+	const char *url;
+
+	raw_listen(&l, &f->http);
+	url = http_fixture_url("http", "127.0.0.1", l.port, "/");
+	fetch_fixture_start(f, (struct fetch_request){.url = url});
+	raw_accept(&l, &kept);
+	assert_true(raw_wait_text(&kept, "\r\n\r\n"));
+	raw_sends(&kept, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+	assert_true(http_fixture_run_n(&f->http, &f->n_ended, 1));
+	fetch_fixture_start(f,
+	    (struct fetch_request){.url = url, .method = "PUT", .body = SLICE_LIT("b")});
+	assert_true(raw_wait_text(&kept, "\r\n\r\nb"));
+	raw_close(&kept);
+	raw_accept(&l, &fresh);
+	assert_true(raw_wait_text(&fresh, "\r\n\r\nb"));
+	raw_sends(&fresh, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nc");
+	assert_true(http_fixture_run_n(&f->http, &f->n_ended, 2));
+	assert_int_equal(f->code, 0);
+	assert_string_equal(f->body, "c");
+	raw_close(&fresh);
+	raw_unlisten(&l);
+}
+
 /* failures */
 
 static void what_cannot_be_asked_is_invalid(void **state)
@@ -331,6 +380,8 @@ int main(void)
 	    WITH_FETCH(what_is_sent_and_understood_is_exact),
 	    WITH_FETCH(a_proxy_of_the_environment_is_not_used),
 	    WITH_FETCH(an_ipv6_address_is_reached),
+	    WITH_FETCH(a_body_may_last_as_long_as_its_connection),
+	    WITH_FETCH(a_connection_that_was_ended_is_replaced_once),
 	    WITH_FETCH(what_cannot_be_asked_is_invalid),
 	    WITH_FETCH(no_connection_is_unavailable),
 	    WITH_FETCH(an_answer_that_is_cut_off_is_unavailable),

@@ -145,18 +145,18 @@ static void a_malformed_url_is_refused_at_once(void **state)
 
 static void urls_are_taken_apart(void **state)
 {
-	struct ws_url u;
+	struct url u;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(ws_url_parse("WSS://[::1]/a/b?c=d&e", &u, &e), 0);
+	assert_int_equal(url_parse("WSS://[::1]/a/b?c=d&e", "ws", &u, &e), 0);
 	assert_true(u.tls);
 	assert_string_equal(u.addr.host, "::1");
 	assert_string_equal(u.host_text, "[::1]");
 	assert_int_equal(u.addr.port, 443);
 	assert_true(u.is_default_port);
 	assert_string_equal(u.target, "/a/b?c=d&e");
-	assert_int_equal(ws_url_parse("ws://h.example:8080?x", &u, &e), 0);
+	assert_int_equal(url_parse("ws://h.example:8080?x", "ws", &u, &e), 0);
 	assert_false(u.tls);
 	assert_int_equal(u.addr.port, 8080);
 	assert_false(u.is_default_port);

@@ -91,6 +91,8 @@ void sim_step(struct sim *s)
 	    .base0 = s->hide_base0 ? NULL : s->base0,
 	    .overrides = &s->u,
 	    .held = &s->held,
+	    .migrating = s->migrating,
+	    .migrated = s->migrated,
 	    .policy = &s->policy};
 
 	must(!settings_plan(&s->a, &in, &s->out, &e));
@@ -99,9 +101,11 @@ void sim_step(struct sim *s)
 	if (s->out.state != SETTINGS_OK)
 		return;
 	s->held = s->out.held;
+	s->migrated = s->out.migrated;
+	s->migrating = false;
 	s->file = s->last = s->out.text;
 	s->has_file = s->has_last = true;
-	s->base0 = s->base;
+	s->base0 = s->out.sound_base ? s->out.sound_base : s->base;
 }
 
 static const char *compact(struct sim *s, const struct jval *v)

@@ -23,11 +23,13 @@
 struct sim {
 	struct arena a;
 	struct policy policy;
-	struct jval *base, *base0;
+	const struct jval *base, *base0;
 	struct overrides u, held;
 	struct slice file, last;
 	bool has_file, has_last;
 	bool hide_base0; /* the step does not know the old base */
+	bool migrating;  /* the next step follows a migration of the editor */
+	struct jval *migrated;
 	struct settings_output out;
 };
 

@@ -344,6 +344,52 @@ static void a_restart_in_the_middle_goes_on(void **s)
 	talk_deinit(&t);
 }
 
+static void an_end_is_told_when_it_is_stored(void **s)
+{
+	struct talk t;
+	const struct turn *turn;
+
+	(void)s;
+	talk_init(&t);
+	talk_begun(&t);
+	talk_prompt(&t, "a");
+	talk_say(&t, "a", "3", "words");
+	t.hold_stores = true;
+	talk_input(&t, CHAT_COMPLETED, "a", NULL);
+	turn = talk_turn(&t, "a");
+	assert_int_equal(turn->state, TURN_COMPLETE);
+	assert_int_equal(turn_told_state(turn), TURN_STREAMING);
+	talk_stored(&t);
+	assert_int_equal(turn_told_state(turn), TURN_COMPLETE);
+	talk_deinit(&t);
+}
+
+static void a_turn_that_lives_on_must_be_stored_again_to_have_ended(void **s)
+{
+	struct talk t;
+	const struct turn *turn;
+
+	(void)s;
+	talk_init(&t);
+	talk_begun(&t);
+	talk_prompt(&t, "a");
+	talk_say(&t, "a", "3", "words");
+	talk_down(&t);
+	talk_wait(&t, CHAT_AWAY_MS);
+	turn = talk_turn(&t, "a");
+	assert_int_equal(turn_told_state(turn), TURN_LOST);
+	talk_up(&t);
+	talk_ready(&t);
+	talk_say(&t, "a", "3", "words and more");
+	assert_int_equal(turn->state, TURN_STREAMING);
+	t.hold_stores = true;
+	talk_input(&t, CHAT_COMPLETED, "a", NULL);
+	assert_int_equal(turn_told_state(turn), TURN_STREAMING);
+	talk_stored(&t);
+	assert_int_equal(turn_told_state(turn), TURN_COMPLETE);
+	talk_deinit(&t);
+}
+
 static void a_restart_between_storing_and_sending_does_not_send_blindly(void **s)
 {
 	struct talk t;
@@ -469,6 +515,9 @@ TEST_MAIN(cmocka_unit_test(an_empty_answer_is_an_error),
     cmocka_unit_test(a_running_tool_is_waited_for_longer),
     cmocka_unit_test(a_zed_that_stays_away_loses_the_turn_until_it_is_back),
     cmocka_unit_test(a_restart_in_the_middle_goes_on),
+    cmocka_unit_test(an_end_is_told_when_it_is_stored),
+    cmocka_unit_test(
+	    a_turn_that_lives_on_must_be_stored_again_to_have_ended),
     cmocka_unit_test(a_restart_between_storing_and_sending_does_not_send_blindly),
     cmocka_unit_test(replayed_history_is_no_part_of_the_answer),
     cmocka_unit_test(the_same_short_answer_again_is_an_answer),

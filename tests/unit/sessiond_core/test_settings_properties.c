@@ -1,18 +1,15 @@
 /* What must hold whatever users, Helix and other instances do: random documents and
- * edits, stepped like the daemon does it. ZEDBUS_SEED repeats a run, ZEDBUS_CASES and
- * ZEDBUS_CASES_MS say how long it is. */
+ * edits, stepped like the daemon does it. How long: settings_props.h. */
 #include "sessiond/core/jval_print.h"
 #include "sessiond/core/settings_accept.h"
 #include "sessiond/core/settings_plan.h"
 #include "sessiond/core/settings_shape.h"
+#include "tests/unit/sessiond_core/settings_bytes.h"
 #include "tests/unit/sessiond_core/settings_gen.h"
+#include "tests/unit/sessiond_core/settings_props.h"
 
-#include <malloc.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "base/ids.h"
 #include "base/must.h"
 #include "tests/lib/test.h"
 
@@ -34,12 +31,11 @@ struct world {
 	const char *did; /* the last action */
 };
 
-static _Noreturn void broken(
-    const struct world *w, const char *property, const char *detail)
+static _Noreturn void broken(const struct world *w, enum prop prop, const char *detail)
 {
 	fprintf(stderr,
 	    "property broken: %s: %s (after: %s)\nZEDBUS_SEED=%llu\nfile before:\n%.*s\n",
-	    property, detail, w->did, (unsigned long long)w->seed, (int)w->file.n,
+	    prop_name(prop), detail, w->did, (unsigned long long)w->seed, (int)w->file.n,
 	    w->file.p);
 	if (w->has_last)
 		fprintf(stderr, "last:\n%.*s\n", (int)w->last.n, w->last.p);
@@ -67,7 +63,7 @@ static struct settings_output run_with(struct world *w, const struct jval *base,
 
 	must(!settings_plan(w->g.a, &in, &out, &e));
 	if (out.edit_failed)
-		broken(w, "edits verify", "edit_failed");
+		broken(w, PROP_VALIDITY, "edit_failed");
 	return out;
 }
 
@@ -128,12 +124,16 @@ static void check_settled(struct world *w, const struct settings_output *out)
 
 	if (!slice_eq(again.text, out->text) ||
 	    !overrides_equal(w->g.a, &again.overrides, &out->overrides))
-		broken(w, "determinism", "another result");
+		broken(w, PROP_DETERMINISM, "another result");
 	second = run_with(w, w->base, &out->overrides, &out->text, &out->text, w->base);
 	if (second.changed)
-		broken(w, "idempotence", arena_copy(w->g.a, second.text).p);
+		broken(w, PROP_IDEMPOTENCE, arena_copy(w->g.a, second.text).p);
 	if (!overrides_equal(w->g.a, &second.overrides, &out->overrides))
-		broken(w, "echo freedom", "overrides changed");
+		broken(w, PROP_ECHO, "overrides changed");
+	prop_checked(PROP_IDEMPOTENCE);
+	prop_checked(PROP_ECHO);
+	prop_checked(PROP_DETERMINISM);
+	prop_checked(PROP_QUIESCENCE);
 }
 
 /* 7: owned leaves of the base are what the file says. 8: reserved entries are there. */
@@ -147,13 +147,15 @@ static void check_ownership(struct world *w, const struct settings_output *out)
 			continue;
 		if (l->type != JVAL_OBJECT &&
 		    !jval_equal(w->g.a, same_path(w, out->merged, l), l))
-			broken(w, "owned leaves equal the base", path_str(w, l));
+			broken(w, PROP_OWNERSHIP, path_str(w, l));
 	}
 	jval_for_each (s, servers)
 		if (slice_starts(s->key, SLICE_LIT("helix-")) &&
 		    !jval_get(w->g.a,
 			jval_get_str(w->g.a, out->merged, "context_servers"), s->key))
-			broken(w, "reserved entries stay", path_str(w, s));
+			broken(w, PROP_NO_DELETE, path_str(w, s));
+	prop_checked(PROP_OWNERSHIP);
+	prop_checked(PROP_NO_DELETE);
 }
 
 /* 9: what is protected is as it was, and is not told. 11: what stays keeps its text. */
@@ -167,14 +169,26 @@ static void check_text(struct world *w, const struct settings_output *out)
 
 		if (hit_of(w, l).cls == POLICY_PROTECTED &&
 		    !(now && slice_eq(now->text, l->text)))
-			broken(w, "protected isolation", path_str(w, l));
+			broken(w, PROP_PROTECTED, path_str(w, l));
 		if (now && now->type != JVAL_OBJECT && jval_equal(w->g.a, now, l) &&
 		    !slice_eq(now->text, l->text))
-			broken(w, "lexemes stay", path_str(w, l));
+			broken(w, PROP_LEXEMES, path_str(w, l));
 	}
 	overrides_for_each (l, &out->overrides)
 		if (hit_of(w, l).cls == POLICY_PROTECTED)
-			broken(w, "protected isolation", path_str(w, l));
+			broken(w, PROP_PROTECTED, path_str(w, l));
+	prop_checked(PROP_PROTECTED);
+	prop_checked(PROP_LEXEMES);
+}
+
+/* 10: what is not changed is there byte for byte, and no comment is lost. */
+static void check_locality(struct world *w, const struct settings_output *out)
+{
+	const char *lost = bytes_lost(w->g.a, w->file, out->text);
+
+	if (lost)
+		broken(w, PROP_LOCALITY, lost);
+	prop_checked(PROP_LOCALITY);
 }
 
 static bool told(const struct settings_output *out, struct slice path)
@@ -206,8 +220,9 @@ static void check_nothing_lost(struct world *w, const struct settings_output *ou
 		if (overrides_at(w->g.a, &out->overrides, ptr.tokens, ptr.n))
 			continue;
 		if (!told(out, json_pointer_of(w->g.a, l)))
-			broken(w, "no user key is lost", path_str(w, l));
+			broken(w, PROP_NO_LOST_KEY, path_str(w, l));
 	}
+	prop_checked(PROP_NO_LOST_KEY);
 }
 
 /* 12: whatever Zed would choke on was there before. */
@@ -226,9 +241,10 @@ static void check_shape(struct world *w, const struct settings_output *out)
 		was = json_pointer_get(w->g.a, before, ptr.tokens, ptr.n);
 		now = json_pointer_get(w->g.a, out->merged, ptr.tokens, ptr.n);
 		if (!was || !jval_equal(w->g.a, was, now))
-			broken(w, "nothing invalid is written",
+			broken(w, PROP_VALIDITY,
 			    arena_copy(w->g.a, f->path).p);
 	}
+	prop_checked(PROP_VALIDITY);
 }
 
 /* 16: the order of keys means nothing. */
@@ -239,7 +255,8 @@ static void check_order(struct world *w, const struct settings_output *out)
 
 	if (!jval_equal(w->g.a, other.merged, out->merged) ||
 	    !overrides_equal(w->g.a, &other.overrides, &out->overrides))
-		broken(w, "order of keys", "another result");
+		broken(w, PROP_PERMUTATION, "another result");
+	prop_checked(PROP_PERMUTATION);
 }
 
 /* 3: another instance of the session gets the same settings, and does not take them for
@@ -251,13 +268,14 @@ static void check_round_trip(struct world *w, const struct settings_output *out)
 			       next;
 
 	if (!overrides_equal(w->g.a, &fresh.overrides, &out->overrides))
-		broken(w, "round trip", "a new file changes overrides");
+		broken(w, PROP_ROUND_TRIP, "a new file changes overrides");
 	next = run_with(w, w->base, &fresh.overrides, &fresh.text, &fresh.text, w->base);
 	if (next.changed || !overrides_equal(w->g.a, &next.overrides, &out->overrides))
-		broken(w, "round trip", "the new file says something else");
+		broken(w, PROP_ROUND_TRIP, "the new file says something else");
 	if (!jval_equal(w->g.a, fresh.merged,
 		settings_merged(w->g.a, w->base, &out->overrides, &w->policy, NULL)))
-		broken(w, "round trip", "server and file differ");
+		broken(w, PROP_ROUND_TRIP, "server and file differ");
+	prop_checked(PROP_ROUND_TRIP);
 }
 
 /* Without objects that say nothing: whether one that lost its members stays is the
@@ -294,7 +312,87 @@ static void check_dormant(struct world *w, const struct settings_output *out)
 	gone = run_with(w, less, &out->overrides, &out->text, &out->text, w->base);
 	back = run_with(w, w->base, &gone.overrides, &gone.text, &gone.text, less);
 	if (!jval_equal(w->g.a, pruned(w, back.merged), pruned(w, out->merged)))
-		broken(w, "dormant neutrality", arena_copy(w->g.a, back.text).p);
+		broken(w, PROP_DORMANT, arena_copy(w->g.a, back.text).p);
+	prop_checked(PROP_DORMANT);
+}
+
+/* ---- 5: order ---- */
+
+/* Top-level keys in which two documents differ are all other ones than those of two more;
+ * blocks concern them all. */
+static bool is_disjoint(struct world *w, const struct jval *h0, const struct jval *h1,
+    const struct jval *f0, const struct jval *f1)
+{
+	static const char *const blocks[] = {"linux", "stable", "profiles"};
+	const struct jval *docs[] = {h0, h1, f0, f1};
+
+	for (size_t i = 0; i < ARRAY_LEN(docs); i++)
+		jval_for_each (m, docs[i])
+			if (!jval_equal(w->g.a, jval_get(w->g.a, h0, m->key),
+				jval_get(w->g.a, h1, m->key)) &&
+			    !jval_equal(w->g.a, jval_get(w->g.a, f0, m->key),
+				jval_get(w->g.a, f1, m->key)))
+				return false;
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		if (!jval_equal(w->g.a, jval_get_str(w->g.a, f0, blocks[i]),
+			jval_get_str(w->g.a, f1, blocks[i])))
+			return false;
+	return true;
+}
+
+/* The file as the user would have changed it, had it been @text. */
+static struct slice edited(struct world *w, struct slice text, const struct jval *from,
+    const struct jval *to)
+{
+	struct jval *f = jval_copy(w->g.a, root_of(w, text));
+	AUTO(buf_deinit) struct buf b = BUF_NULL(SIZE_MAX);
+	const struct jval *docs[] = {from, to};
+
+	for (size_t i = 0; i < ARRAY_LEN(docs); i++)
+		jval_for_each (m, docs[i]) {
+			struct jval *now = jval_get(w->g.a, to, m->key);
+			struct jval *old = jval_get(w->g.a, f, m->key);
+
+			if (jval_equal(w->g.a, jval_get(w->g.a, from, m->key), now))
+				continue;
+			if (now)
+				jval_put(w->g.a, f, m->key, jval_copy(w->g.a, now));
+			else if (old)
+				jval_remove(w->g.a, f, old);
+		}
+	jval_print(&b, f);
+	return arena_copy(w->g.a, buf_slice(&b));
+}
+
+static void check_commutes(struct world *w, const struct settings_output *out)
+{
+	struct jval *base = jval_copy(w->g.a, w->base), *f0 = root_of(w, out->text), *f1;
+	struct slice both, later;
+	struct settings_output user, helix, last1, last2, once;
+
+	f1 = jval_copy(w->g.a, f0);
+	gen_change_file(&w->g, f1);
+	gen_change_base(&w->g, base);
+	if (!is_disjoint(w, w->base, base, f0, f1))
+		return;
+	both = edited(w, out->text, f0, f1);
+	once = run_with(w, base, &out->overrides, &both, &out->text, w->base);
+	user = run_with(w, w->base, &out->overrides, &both, &out->text, w->base);
+	last1 = run_with(w, base, &user.overrides, &user.text, &user.text, w->base);
+	helix = run_with(w, base, &out->overrides, &out->text, &out->text, w->base);
+	later = edited(w, helix.text, f0, f1);
+	last2 = run_with(w, base, &helix.overrides, &later, &helix.text, base);
+	/* a file without anything is guarded as a whole */
+	if (!jval_is_tree(f1) || !jval_is_tree(root_of(w, later)) ||
+	    !overrides_empty(&once.held) || !overrides_empty(&user.held) ||
+	    !overrides_empty(&last2.held))
+		return;
+	prop_checked(PROP_COMMUTATIVITY);
+	if (!jval_equal(w->g.a, pruned(w, last1.merged), pruned(w, last2.merged)) ||
+	    !jval_equal(w->g.a, pruned(w, last1.merged), pruned(w, once.merged)) ||
+	    !overrides_equal(w->g.a, &last1.overrides, &last2.overrides) ||
+	    !overrides_equal(w->g.a, &last1.overrides, &once.overrides))
+		broken(w, PROP_COMMUTATIVITY, arena_copy(w->g.a, both).p);
 }
 
 /* ---- what happens ---- */
@@ -361,16 +459,20 @@ static void step(struct world *w)
 	struct settings_output out = run(w);
 
 	if (out.state != SETTINGS_OK)
-		broken(w, "generated files parse", out.doc.error.message);
+		broken(w, PROP_VALIDITY, out.doc.error.message);
 	if (overrides_empty(&out.held)) {
 		check_settled(w, &out);
 		check_nothing_lost(w, &out);
 		check_round_trip(w, &out);
 		check_dormant(w, &out);
+		if (gen_chance(&w->g, 25))
+			check_commutes(w, &out);
 	}
 	check_ownership(w, &out);
-	if (w->has_file)
+	if (w->has_file) {
 		check_text(w, &out);
+		check_locality(w, &out);
+	}
 	check_shape(w, &out);
 	check_order(w, &out);
 	if (!overrides_empty(&out.held))
@@ -381,7 +483,7 @@ static void step(struct world *w)
 	w->base0 = w->base;
 }
 
-static size_t one_world(uint64_t seed)
+static int64_t one_world(uint64_t seed)
 {
 	struct arena a = ARENA_NULL;
 	struct world w = {
@@ -408,30 +510,10 @@ static size_t one_world(uint64_t seed)
 	return n + 1;
 }
 
-static int64_t env_number(const char *name, int64_t otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? strtoll(s, NULL, 10) : otherwise;
-}
-
 static void all_properties_hold(void **state)
 {
-	int64_t cases = env_number("ZEDBUS_CASES", CASES);
-	int64_t until_ms = clock_mono_ms() + env_number("ZEDBUS_CASES_MS", CASES_MS);
-	uint64_t seed;
-	int64_t n = 0;
-
 	(void)state;
-	/* keep freed memory: a world is as large as the one before */
-	mallopt(M_MMAP_THRESHOLD, 64 << 20);
-	mallopt(M_TRIM_THRESHOLD, 64 << 20);
-	random_bytes(&seed, sizeof(seed));
-	seed = (uint64_t)env_number("ZEDBUS_SEED", (int64_t)(seed >> 16));
-	printf("seed %llu\n", (unsigned long long)seed);
-	while (n < cases && clock_mono_ms() < until_ms)
-		n += (int64_t)one_world(seed++);
-	printf("%lld cases\n", (long long)n);
+	props_run(CASES, CASES_MS, one_world);
 }
 
 TEST_MAIN(cmocka_unit_test(all_properties_hold))

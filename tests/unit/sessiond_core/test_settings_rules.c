@@ -366,6 +366,30 @@ static void an_array_is_one_value_for_pointers(void **state)
 	assert_non_null(settings_accept_ops(&a, doc(B0), &p, &u, &o, &out, &v));
 }
 
+static const char *delta(const char *from, const char *to, const char *base)
+{
+	AUTO(buf_deinit) struct buf b = BUF_NULL(1 << 20);
+	struct overrides x, y;
+
+	assert_null(overrides_parse(&a, doc(from), &x));
+	assert_null(overrides_parse(&a, doc(to), &y));
+	overrides_print_delta_over(&a, &x, &y, doc(base), &b);
+	return arena_copy(&a, buf_slice(&b)).p;
+}
+
+static void an_object_in_an_arrays_place_goes_up_whole(void **state)
+{
+	(void)state;
+	assert_string_equal(delta("{}", "{\"set\":{\"/l/a\":1,\"/l/b/c\":2,\"/m\":3}}",
+				"{\"l\":[1]}"),
+	    "{\"set\":{\"/l\":{\"a\":1,\"b\":{\"c\":2}},\"/m\":3},\"del\":[],\"clear\":[]}");
+	assert_string_equal(delta("{\"set\":{\"/l\":[1]}}", "{\"set\":{\"/l/a\":1}}", "{}"),
+	    "{\"set\":{\"/l\":{\"a\":1}},\"del\":[],\"clear\":[]}");
+	assert_string_equal(
+	    delta("{\"set\":{\"/l/a\":1,\"/l/b\":2}}", "{}", "{\"l\":[1]}"),
+	    "{\"set\":{},\"del\":[],\"clear\":[\"/l\"]}");
+}
+
 static void what_zed_would_choke_on_is_flagged(void **state)
 {
 	struct policy p = policy0();
@@ -412,5 +436,6 @@ TEST_MAIN(CASE(the_built_in_policy_says_who_owns_what),
     CASE(a_plain_document_is_freed_of_what_is_not_the_users),
     CASE(operations_are_applied_by_class),
     CASE(bad_operations_are_named_by_their_pointer),
-    CASE(an_array_is_one_value_for_pointers), CASE(what_zed_would_choke_on_is_flagged),
+    CASE(an_array_is_one_value_for_pointers),
+    CASE(an_object_in_an_arrays_place_goes_up_whole), CASE(what_zed_would_choke_on_is_flagged),
     CASE(the_flat_form_has_the_types_helix_decodes))

@@ -1,52 +1,22 @@
 /* Merge and ownership, case by case: who wins, what is restored, what becomes an
  * override. Each case starts with a file that is the rendering of B0. */
-#include "tests/unit/sessiond_core/settings_sim.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#define NONE "{\"set\":{},\"del\":[]}"
-
-static int setup(void **state)
-{
-	static struct sim s;
-
-	sim_init(&s, B0, P0);
-	*state = &s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	sim_deinit(*state);
-	return 0;
-}
+#include "tests/unit/sessiond_core/sim_case.h"
 
 /* The case goes on without knowing the old base, as a plan on the command line may have
  * to. */
 static int setup_no_base0(void **state)
 {
-	setup(state);
+	sim_setup(state);
 	((struct sim *)*state)->hide_base0 = true;
 	return 0;
-}
-
-static void idle(struct sim *s)
-{
-	sim_step(s);
-	assert_false(s->out.changed);
 }
 
 static void a01_nothing_changes_nothing(void **state)
 {
 	struct sim *s = *state;
 
-	idle(s);
-	assert_string_equal(sim_u(s), NONE);
+	sim_idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
 }
 
 static void a02_a_base_change_reaches_the_file(void **state)
@@ -56,8 +26,8 @@ static void a02_a_base_change_reaches_the_file(void **state)
 	sim_base_set(s, "/theme", "\"One Light\"");
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/theme"), "\"One Light\"");
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a03_an_edit_becomes_an_override(void **state)
@@ -68,7 +38,7 @@ static void a03_an_edit_becomes_an_override(void **state)
 	sim_step(s);
 	assert_false(s->out.changed);
 	assert_string_equal(sim_u(s), "{\"set\":{\"/theme\":\"Solarized\"},\"del\":[]}");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a04_an_override_shadows_the_base(void **state)
@@ -100,7 +70,7 @@ static void a05_both_changed_is_a_conflict_the_user_wins(void **state)
 	assert_true(slice_is(e->base->str, "Ayu Dark"));
 	assert_true(slice_is(e->helix->str, "Y"));
 	assert_true(slice_is(e->user->str, "X"));
-	idle(s);
+	sim_idle(s);
 }
 
 static void a06_setting_the_base_value_clears_the_override(void **state)
@@ -111,8 +81,8 @@ static void a06_setting_the_base_value_clears_the_override(void **state)
 	sim_step(s);
 	sim_file_set(s, "/theme", "\"Ayu Dark\"");
 	sim_step(s);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a07_a_base_that_meets_an_override_does_not_clear_it(void **state)
@@ -150,8 +120,8 @@ static void a09_a_key_put_back_loses_its_tombstone(void **state)
 	sim_step(s);
 	sim_file_set(s, "/format_on_save", "\"off\"");
 	sim_step(s);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a10_a_deleted_reserved_entry_is_restored_last(void **state)
@@ -166,10 +136,10 @@ static void a10_a_deleted_reserved_entry_is_restored_last(void **state)
 	    "ses\"},\"team-x\":{\"command\":\"tx\",\"args\":[\"a\"]},\"helix-rag\":{"
 	    "\"url\":"
 	    "\"http://h/rag\",\"headers\":{\"Authorization\":\"Bearer T1\"}}}");
-	assert_string_equal(sim_u(s), NONE);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
 	assert_int_equal(sim_events(s, "restored", "/context_servers/helix-rag"), 1);
 	assert_int_equal(sim_events(s, "restored", NULL), 1);
-	idle(s);
+	sim_idle(s);
 }
 
 /* As Zed's switch does it. */
@@ -228,7 +198,7 @@ static void a13_a_restored_entry_keeps_the_users_leaves(void **state)
 	assert_string_equal(sim_at(s, "/context_servers/helix-rag/enabled"), "false");
 	assert_string_equal(
 	    sim_at(s, "/context_servers/helix-rag/url"), "\"http://h/rag\"");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a14_switching_on_again_is_explicit(void **state)
@@ -249,7 +219,7 @@ static void a15_taking_the_switch_away_clears_it(void **state)
 	switch_off(s);
 	sim_file_set(s, "/context_servers/helix-rag/enabled", NULL);
 	sim_step(s);
-	assert_string_equal(sim_u(s), NONE);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
 }
 
 static void a16_an_owned_leaf_is_reverted(void **state)
@@ -263,8 +233,8 @@ static void a16_an_owned_leaf_is_reverted(void **state)
 	    sim_at(s, "/context_servers/helix-session/url"), "\"http://h/ses\"");
 	assert_int_equal(
 	    sim_events(s, "rejected", "/context_servers/helix-session/url"), 1);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a17_owned_and_free_leaves_of_one_object(void **state)
@@ -291,7 +261,7 @@ static void a18_a_deleted_object_keeps_its_owned_part(void **state)
 	    "{\"default_model\":{\"provider\":\"openai\",\"model\":\"m1\"}}");
 	assert_string_equal(
 	    sim_u(s), "{\"set\":{},\"del\":[\"/agent/show_onboarding\"]}");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a19_an_owned_leaf_behind_a_platform_is_removed(void **state)
@@ -303,8 +273,8 @@ static void a19_an_owned_leaf_behind_a_platform_is_removed(void **state)
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/linux"), "(absent)");
 	assert_int_equal(sim_events(s, "rejected", NULL), 2);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 	sim_file_set(
 	    s, "/linux/agent/default_model", "{\"provider\":\"x\",\"model\":\"y\"}");
 	sim_file_set(s, "/linux/buffer_font_size", "12");
@@ -322,7 +292,7 @@ static void a20_an_owned_leaf_in_a_profile_is_removed_the_profile_stays(void **s
 	    "{\"p\":{\"settings\":{\"agent\":{\"default_model\":null}}}}");
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/profiles"), "{\"p\":{\"settings\":{}}}");
-	idle(s);
+	sim_idle(s);
 }
 
 static void add_mine(struct sim *s)
@@ -353,8 +323,8 @@ static void a22_a_users_own_entry_leaves_nothing_behind(void **state)
 	add_mine(s);
 	sim_file_set(s, "/context_servers/mine", NULL);
 	sim_step(s);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a23_a_deleted_base_entry_stays_absent(void **state)
@@ -372,7 +342,7 @@ static void a23_a_deleted_base_entry_stays_absent(void **state)
 	sim_base_set(s, "/context_servers/team-x/env", "{\"K\":\"v\"}");
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/context_servers/team-x"), "(absent)");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a24_an_entry_the_base_drops_goes(void **state)
@@ -382,7 +352,7 @@ static void a24_an_entry_the_base_drops_goes(void **state)
 	sim_base_set(s, "/context_servers/team-x", NULL);
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/context_servers/team-x"), "(absent)");
-	assert_string_equal(sim_u(s), NONE);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
 }
 
 static void a25_an_overridden_entry_the_base_drops_becomes_the_users(void **state)
@@ -399,7 +369,7 @@ static void a25_an_overridden_entry_the_base_drops_becomes_the_users(void **stat
 	assert_string_equal(sim_u(s),
 	    "{\"set\":{\"/context_servers/team-x/args\":[\"b\"],\"/"
 	    "context_servers/team-x/command\":\"tx\"},\"del\":[]}");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a26_a27_an_override_sleeps_while_its_base_is_away(void **state)
@@ -412,7 +382,7 @@ static void a26_a27_an_override_sleeps_while_its_base_is_away(void **state)
 	assert_string_equal(sim_at(s, "/context_servers/helix-rag"), "(absent)");
 	assert_string_equal(sim_u(s),
 	    "{\"set\":{\"/context_servers/helix-rag/enabled\":false},\"del\":[]}");
-	idle(s);
+	sim_idle(s);
 	sim_base_set(s, "/context_servers/helix-rag", "{\"url\":\"u2\"}");
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/context_servers/helix-rag"),
@@ -431,7 +401,7 @@ static void a28_deleting_all_servers_restores_the_reserved_ones(void **state)
 	assert_string_not_equal(sim_at(s, "/context_servers/helix-rag"), "(absent)");
 	assert_string_equal(sim_u(s), "{\"set\":{},\"del\":[\"/context_servers/team-x/"
 				      "command\",\"/context_servers/team-x/args\"]}");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a29_arrays_are_one_value(void **state)
@@ -462,7 +432,7 @@ static void a30_keyed_arrays_merge_by_element(void **state)
 	sim_step(&s);
 	assert_string_equal(sim_at(&s, "/language_models/openai/available_models"),
 	    "[{\"name\":\"m1\"},{\"name\":\"m2\"},{\"name\":\"mU\"}]");
-	idle(&s);
+	sim_idle(&s);
 	sim_base_set(&s, "/language_models/openai/available_models",
 	    "[{\"name\":\"m2\"},{\"name\":\"m3\"}]");
 	sim_step(&s);
@@ -484,8 +454,8 @@ static void d08_a_bad_base_entry_keeps_its_last_good_value(void **state)
 	assert_string_equal(sim_at(s, "/context_servers/new"), "(absent)");
 	assert_string_equal(sim_at(s, "/theme"), "\"One Light\"");
 	assert_int_equal(sim_events(s, "base_invalid", NULL), 2);
-	assert_string_equal(sim_u(s), NONE);
-	idle(s);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
+	sim_idle(s);
 }
 
 static void a_map_of_bad_entries_alone_is_not_written(void **state)
@@ -495,7 +465,7 @@ static void a_map_of_bad_entries_alone_is_not_written(void **state)
 	sim_base_set(s, "/lsp", "{\"x\":5}");
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/lsp"), "(absent)");
-	idle(s);
+	sim_idle(s);
 }
 
 static void a_wiped_file_is_held_and_can_be_confirmed_or_undone(void **state)
@@ -511,10 +481,10 @@ static void a_wiped_file_is_held_and_can_be_confirmed_or_undone(void **state)
 	assert_string_equal(sim_at(s, "/theme"), "(absent)");
 	assert_string_equal(sim_u(s), "{\"set\":{\"/vim_mode\":true},\"del\":[]}");
 	assert_true(sim_events(s, "held", NULL) > 3);
-	idle(s);
+	sim_idle(s);
 	settings_confirm(&s->a, &s->u, &s->held, s->base);
 	s->held = overrides_new(&s->a);
-	idle(s);
+	sim_idle(s);
 	assert_non_null(strstr(sim_u(s), "\"/agent/show_onboarding\""));
 	assert_null(strstr(sim_u(s), "vim_mode"));
 }
@@ -528,12 +498,12 @@ static void what_is_held_comes_back_when_it_is_undone(void **state)
 	s->held = overrides_new(&s->a);
 	sim_step(s);
 	assert_string_equal(sim_at(s, "/theme"), "\"Ayu Dark\"");
-	assert_string_equal(sim_u(s), NONE);
+	assert_string_equal(sim_u(s), SIM_NO_OVERRIDES);
 }
 
 #define CASE(name)                                                                       \
-	cmocka_unit_test_setup_teardown(name, setup, teardown),                          \
-	    cmocka_unit_test_setup_teardown(name, setup_no_base0, teardown)
+	SIM_CASE(name),                                                                  \
+	    cmocka_unit_test_setup_teardown(name, setup_no_base0, sim_teardown)
 
 int main(void)
 {

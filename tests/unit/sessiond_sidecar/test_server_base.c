@@ -4,14 +4,15 @@
 
 #include "sessiond/sidecar/server_base.h"
 
-static const char api[] = "http://api:8080/helix";
+static const struct helix_base_conf helix = {
+    .api_url = "http://api:8080/helix", .user_token = "t0"};
 
 static void base_is(const char *body, bool plain, const char *base)
 {
 	struct server_base b;
 	struct err e = ERR_NULL;
 
-	assert_int_equal(server_base_parse(slice_of(body), api, "t0", &b, &e), 0);
+	assert_int_equal(server_base_parse(slice_of(body), &helix, &b, &e), 0);
 	assert_int_equal(b.plain, plain);
 	assert_string_equal(buf_cstr(&b.base), base);
 	server_base_deinit(&b);
@@ -33,13 +34,13 @@ static void policy_and_version_come_along(void **state)
 	(void)state;
 	assert_int_equal(server_base_parse(SLICE_LIT("{\"settings\":{},\"version\":7,"
 						     "\"policy\":{\"rules\":[]}}"),
-			     api, NULL, &b, &e),
+			     &helix, &b, &e),
 	    0);
 	assert_string_equal(buf_cstr(&b.policy), "{\"rules\":[]}");
 	assert_int_equal(b.version, 7);
 	server_base_deinit(&b);
 	assert_int_equal(
-	    server_base_parse(SLICE_LIT("{\"settings\":{}}"), api, NULL, &b, &e), 0);
+	    server_base_parse(SLICE_LIT("{\"settings\":{}}"), &helix, &b, &e), 0);
 	assert_int_equal(b.policy.n, 0);
 	server_base_deinit(&b);
 }
@@ -116,7 +117,7 @@ static void what_is_no_answer_is_said_to_be_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_int_equal(server_base_parse(slice_of(bad[i]), api, NULL, &b, &e),
+		assert_int_equal(server_base_parse(slice_of(bad[i]), &helix, &b, &e),
 		    ERROR_INVALID);
 		assert_int_equal(
 		    server_overrides_parse(slice_of(bad[i]), &o, &e), ERROR_INVALID);

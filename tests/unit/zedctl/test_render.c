@@ -25,7 +25,41 @@ static void text_from_elsewhere_cannot_drive_the_terminal(void **state)
 	safe("a\0b\x7f", 4,
 	    "a\xef\xbf\xbd"
 	    "b\xef\xbf\xbd");
+	safe("\xe2\x80\xae\xe2\x81\xa9", 6, "\xef\xbf\xbd\xef\xbf\xbd");
 	safe("\xff\xc3", 2, "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+static void value(const char *json, size_t max, const char *want)
+{
+	struct buf b = BUF_NULL(4096);
+
+	render_value(slice_of(json), max, &b);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_deinit(&b);
+}
+
+static void values_fit_into_a_line(void **state)
+{
+	(void)state;
+	value("{ \"a\" : [ 1.0 , \" , \\\" \" ] }", 0, "{\"a\":[1.0,\" , \\\" \"]}");
+	value("\"\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\"", 6,
+	    "\"\xc3\xbc\xc3\xbc...");
+	value("\"abcd\"", 6, "\"abcd\"");
+	value("\"\x7f\\u001b\xc2\x9b\xe2\x80\xae\"", 0,
+	    "\"\\u007f\\u001b\\u009b\\u202e\"");
+}
+
+static void json_is_laid_out(void **state)
+{
+	struct buf b = BUF_NULL(4096);
+
+	(void)state;
+	render_json_add(
+	    SLICE_LIT("{\"a\":[],\"b\":{\"c\":[1,{}]},\"d\":\"{,\x7f\"}"), &b);
+	assert_string_equal(buf_cstr(&b), "{\n  \"a\": [],\n  \"b\": {\n    \"c\": [\n"
+					  "      1,\n      {}\n    ]\n  },\n"
+					  "  \"d\": \"{,\\u007f\"\n}");
+	buf_deinit(&b);
 }
 
 static void ages_are_short(void **state)
@@ -60,6 +94,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(text_from_elsewhere_cannot_drive_the_terminal),
+	    cmocka_unit_test(values_fit_into_a_line),
+	    cmocka_unit_test(json_is_laid_out),
 	    cmocka_unit_test(ages_are_short),
 	    cmocka_unit_test(no_colour_without_a_terminal),
 	};

@@ -78,6 +78,30 @@ static void a_removed_member_takes_one_comma_with_it(void **state)
 	changed("{\"a\":1}", "", NULL, NULL);
 }
 
+static void each(const char *json, const char *want)
+{
+	struct buf out = BUF_NULL(4096);
+	struct slice key, value;
+	size_t at = 0;
+
+	while (span_each(slice_of(json), &at, &key, &value)) {
+		span_string(key, &out);
+		buf_addf(&out, "=" SLICE_FMT ";", SLICE_ARG(value));
+	}
+	assert_string_equal(buf_cstr(&out), want);
+	buf_deinit(&out);
+}
+
+static void members_come_one_by_one(void **state)
+{
+	(void)state;
+	each("{ \"a\" : 1.0 , \"\\u0062\":[2,{\"c\":3}]}", "a=1.0;b=[2,{\"c\":3}];");
+	each("[1, \"]\" ,{}]", "=1;=\"]\";={};");
+	each("{}", "");
+	each("5", "");
+	each("", "");
+}
+
 /* What the shapes above cannot show: the result is always JSON, and says what was asked
  * for. */
 static void what_comes_out_parses(void **state)
@@ -115,6 +139,7 @@ int main(void)
 	    cmocka_unit_test(values_are_found_by_pointer),
 	    cmocka_unit_test(only_the_value_meant_is_touched),
 	    cmocka_unit_test(a_removed_member_takes_one_comma_with_it),
+	    cmocka_unit_test(members_come_one_by_one),
 	    cmocka_unit_test(what_comes_out_parses),
 	};
 
