@@ -17,7 +17,8 @@ class FakeLifecycled:
         self.nats = broker.connect()
         self.sid = self.nats.subscribe("lifecycle.v1.api.>")
         self.nats.flush()
-        threading.Thread(target=self.run, daemon=True).start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def run(self):
         while True:
@@ -35,6 +36,11 @@ class FakeLifecycled:
                 self.nats.publish(msg.reply, answer if isinstance(answer, str) else json.dumps(answer))
 
     def close(self):
+        # Its thread ends before the socket is closed: one that still waits would take up whatever file gets the
+        # number next, and hold the pipe of a program that is run then open.
+        self.nats.wake()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
         self.nats.close()
 
 

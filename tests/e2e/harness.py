@@ -72,6 +72,32 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def what_it_does(pid):
+    """Where process @pid stands: its state, its times, and where in the kernel it waits."""
+    parts = []
+    for name in ("stat", "wchan", "syscall", "stack"):
+        try:
+            parts.append(f"{name}: " + pathlib.Path(f"/proc/{pid}/{name}").read_text().strip())
+        except OSError as e:
+            parts.append(f"{name}: {e.strerror}")
+    return "\n".join(parts)
+
+
+def run_to_end(argv, timeout, *, input=None, **kw):
+    """Run @argv and return what became of it; one that does not end in time fails with what it was doing."""
+    argv = [str(a) for a in argv]
+    stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
+    with subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw) as p:
+        try:
+            out, err = p.communicate(input, timeout * SLOWER)
+        except subprocess.TimeoutExpired:
+            doing = what_it_does(p.pid)
+            p.kill()
+            said = p.communicate()
+            raise AssertionError(f"{argv} did not end within {timeout * SLOWER} s\n{doing}\n{said}") from None
+    return subprocess.CompletedProcess(argv, p.returncode, out, err)
+
+
 class Process:
     """One program. Its output goes to <folder>/<name>.log."""
 
@@ -371,8 +397,8 @@ class ZedCtl:
 
     def run(self, *args, stdin=None, timeout=60):
         """Run and return whatever comes of it."""
-        p = subprocess.run([BIN / "zedctl", *map(str, args)], env=self.bed.environment(self.env), input=stdin,
-                           capture_output=True, text=True, timeout=timeout * SLOWER, cwd=self.bed.path)
+        p = run_to_end([BIN / "zedctl", *map(str, args)], timeout, env=self.bed.environment(self.env), input=stdin,
+                       cwd=self.bed.path)
         self.bed.check_text("zedctl " + " ".join(map(str, args)), (p.stdout + p.stderr).encode())
         return Result(p.returncode, p.stdout, p.stderr)
 

@@ -50,9 +50,12 @@ class Nats:
         self.inbox_sid = self.subscribe(self.inbox + ".*")
         self.flush()
 
-    def close(self):
+    def wake(self):
+        """End a read in another thread."""
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)  # wakes another thread that reads
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
         self.sock.close()
 
     def __enter__(self):

@@ -30,12 +30,15 @@ class Proxy:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
         self.listener.listen(64)
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, args=(self.listener,), daemon=True)
+        self.thread.start()
 
     def cut(self):
         """Nobody listens any more, and what was open is closed."""
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(20)  # or it would wait on whatever file gets the number next
+        assert not self.thread.is_alive()
         self.listener.close()
         self.listener = None
         with self.lock:

@@ -1,6 +1,5 @@
 """Wrong usage and wrong configuration: exit 2 and one line that names the setting and the value."""
 import json
-import subprocess
 
 import pytest
 
@@ -11,8 +10,7 @@ WITH_BROKER = DAEMONS[:3]
 
 
 def run(bed, program, *flags, env=None, timeout=20):
-    return subprocess.run([harness.BIN / program, *map(str, flags)], env=bed.environment(env), capture_output=True,
-                          text=True, timeout=timeout * harness.SLOWER, cwd=bed.path)
+    return harness.run_to_end([harness.BIN / program, *flags], timeout, env=bed.environment(env), cwd=bed.path)
 
 
 def refused(bed, program, *flags, names, env=None):

@@ -1,13 +1,12 @@
 """Settings at the server: revisions, conditions, operations, history, rollback, what is held."""
 import base64
-import contextlib
 import json
 import shutil
-import socket
 import threading
 
 import ws_raw
 from harness import Http, until
+from proxy import Proxy
 
 API = "/api/v1/sessions/ses_s"
 BASE = {"theme": "Ayu Dark", "context_servers": {
@@ -245,53 +244,10 @@ def test_who_may_what(bed):
     assert who["alice"].get(API + "/zed-settings").json() == BASE
 
 
-class Cut:
-    """A TCP relay to @port that can be cut and mended."""
-
-    def __init__(self, port):
-        self.to, self.open, self.pairs = port, True, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                a, _ = self.listener.accept()
-            except OSError:
-                return
-            if not self.open:
-                a.close()
-                continue
-            b = socket.create_connection(("127.0.0.1", self.to))
-            self.pairs.append((a, b))
-            for x, y in ((a, b), (b, a)):
-                threading.Thread(target=self.pump, args=(x, y), daemon=True).start()
-
-    @staticmethod
-    def pump(x, y):
-        with contextlib.suppress(OSError):
-            while data := x.recv(65536):
-                y.sendall(data)
-        with contextlib.suppress(OSError):
-            y.shutdown(socket.SHUT_RDWR)
-
-    def cut(self):
-        self.open = False
-        for pair in self.pairs:
-            for s in pair:
-                with contextlib.suppress(OSError):
-                    s.shutdown(socket.SHUT_RDWR)
-
-    def close(self):
-        self.cut()
-        self.listener.close()
-
-
 def test_a_replica_tells_what_it_missed(bed):
     """Cut off from the broker while another replica changes settings, then back: its subscribers are told."""
     broker = bed.nats().start()
-    relay = Cut(broker.port)
+    relay = Proxy(bed.port(), broker.port)
     near = bed.sessiond(name="near").start().wait_ready()
     far = bed.sessiond(name="far", nats=f"nats://127.0.0.1:{relay.port}").start().wait_ready()
     put(near.http, settings=BASE)
@@ -303,14 +259,14 @@ def test_a_replica_tells_what_it_missed(bed):
     until(lambda: not far.ready()[0], "the far replica notices")
     put(near.http, settings={**BASE, "a": 2})
     ops(near.http, set={"/b": 1})
-    relay.open = True
+    relay.mend()
     told = []
     while {"config_changed", "user_settings_changed"} - {event["type"] for event in told}:
         told.append(ws.json())
     assert [e["revision"] for e in told if e["type"] == "config_changed"] == [3]
     assert far.http.get(API + "/zed-config").json()["settings"]["a"] == 2
     ws.close()
-    relay.close()
+    relay.cut()
 
 
 def test_what_was_dropped_on_the_way_is_told(bed):

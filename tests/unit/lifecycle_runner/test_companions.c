@@ -126,10 +126,10 @@ static void companions_come_first_are_waited_for_and_end_last(void **state)
 	snprintf(more, sizeof more,
 	    ",\"companions\":[{\"name\":\"side\",\"command\":[\"%s/../tests/"
 	    "runner_child\",\"--env\",\"%s\","
-	    "\"--stamp\",\"%s\",\"--note-term\",\"%s\"],\"ready_http\":\"http://"
+	    "\"--note-term\",\"%s\",\"--stamp\",\"%s\"],\"ready_http\":\"http://"
 	    "127.0.0.1:%u/ready\"}]",
-	    getenv("ZEDBUS_BIN_DIR"), rf_path(f, "t/env"), rf_path(f, "t/stamps"),
-	    rf_path(f, "t/termed"), w->port);
+	    getenv("ZEDBUS_BIN_DIR"), rf_path(f, "t/env"), rf_path(f, "t/termed"),
+	    rf_path(f, "t/stamps"), w->port);
 	rf_profile(f, "pair", args, more);
 	rf_runner_start(f);
 	rf_start_simple(f, "zi1", "pair");
@@ -147,12 +147,14 @@ static void companions_come_first_are_waited_for_and_end_last(void **state)
 		assert_non_null(strstr(env, "SETTINGS_SYNC_PORT="));
 		assert_line(env, "USER_API_TOKEN=none");
 		assert_line(env, "HELIX_API_URL=http://127.0.0.1:8080");
-		/* Killed, it is started again, alone. */
+		/* Killed, it is started again, alone; its stamp says it is ready to be
+		 * stopped. */
+		assert_int_equal(unlink(rf_path(f, "t/stamps")), 0);
 		kill(side, SIGKILL);
 		free(env);
 		free(stamps);
 	}
-	rf_wait_processes(f, "zi1", 1);
+	rf_wait_file(f, rf_path(f, "t/stamps"));
 	rf_wait_processes(f, "zi1", 2);
 	assert_int_equal(rf_report(f, "zi1")->state, STATE_RUNNING);
 	assert_int_equal(rf_report(f, "zi1")->pid, pid);

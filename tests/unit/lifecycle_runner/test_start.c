@@ -324,9 +324,10 @@ static void not_ready_in_time_is_ended_and_tried_again(void **state)
 static void the_hook_runs_before_the_signal(void **state)
 {
 	struct runner_fixture *f = *state;
-	char args[200], more[400];
+	char args[400], more[400];
 
-	snprintf(args, sizeof args, "\"--note-term\",\"%s\"", rf_path(f, "t/termed"));
+	snprintf(args, sizeof args, "\"--note-term\",\"%s\",\"--touch\",\"%s\"",
+	    rf_path(f, "t/termed"), rf_path(f, "t/notes"));
 	snprintf(more, sizeof more,
 	    ",\"stop\":{\"grace_ms\":5000,\"hook\":[\"%s/../tests/"
 	    "runner_child\",\"--wait-file\",\"%s\",\"--exit\",\"0\"]}",
@@ -335,6 +336,7 @@ static void the_hook_runs_before_the_signal(void **state)
 	rf_runner_start(f);
 	rf_start_simple(f, "zi1", "hooked");
 	rf_wait(f, "zi1", STATE_RUNNING);
+	rf_wait_file(f, rf_path(f, "t/notes"));
 	rf_stop(f, "zi1", -1, false);
 	rf_wait_processes(f, "zi1", 2);
 	run_for(f->store.bus.loop, 200);
