@@ -226,6 +226,10 @@ void workload_released(struct workload *w)
 static void workload_after(
     struct workload *w, const struct sup_effects *fx, enum instance_state before)
 {
+	/* Saved before anything is done or told, so that a runner that takes over in the
+	 * middle of it knows what to look for; and after it, for what it changed. */
+	if (fx->n)
+		workload_save(w);
 	for (size_t i = 0; i < fx->n; i++)
 		workload_do(w, &fx->v[i]);
 	if (w->sup.state != before) {
@@ -490,6 +494,7 @@ void workload_free(struct workload *w)
 	profile_argv_free(w->hook_argv);
 	free(w->ready_target);
 	free(w->token);
+	buf_deinit(&w->saved);
 	free(w);
 }
 

@@ -125,6 +125,7 @@ struct workload {
 	bool report_dirty, report_in_flight;
 	struct list queue; /* struct workload_event.link: events for the supervisor */
 	bool stepping;
+	struct buf saved;      /* what its state file holds; empty: not known */
 	uint64_t serial;       /* tells it from another of the same key */
 	struct list_link link; /* runner.workloads */
 };

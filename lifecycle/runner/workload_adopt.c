@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/proctree.h"
 #include "lifecycle/runner/events.h"
 
 enum {
 	ADOPT_CONNECT_MS = 50,
+	ADOPT_PROCESSES_MAX = 1024,
 };
 
 static void adopt_finish(struct workload *w, const char *how)
@@ -158,6 +160,47 @@ static bool adopt_read_exit(struct workload *w, int task, int *exit_code, int *s
 	       run == w->tasks[task].run;
 }
 
+/* The process that was exec'd for @task: it leads a session, and is older than what it
+ * started. False if none lives. */
+static bool adopt_find(const struct workload *w, int task, struct proctree_stat *out)
+{
+	static struct proctree_stat marked[ADOPT_PROCESSES_MAX]; /* scratch space */
+	size_t n = proctree_marked(
+	    SHIM_MARK_INSTANCE, w->identity, marked, ADOPT_PROCESSES_MAX);
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct proctree_stat *p = &marked[i];
+
+		if ((found && p->start_ticks >= out->start_ticks) ||
+		    getsid(p->pid) != p->pid ||
+		    !proctree_has_mark(p->pid, SHIM_MARK_TASK, w->tasks[task].name))
+			continue;
+		*out = *p;
+		found = true;
+	}
+	return found;
+}
+
+/* It was to be exec'd when we ended, and who could say whether it was is gone: what runs
+ * is held, what has ended is read from its file, and without either it never ran. */
+static void adopt_unheard_task(struct workload *w, int task)
+{
+	struct shim_task_info info = {.task = (uint32_t)task, .run = w->tasks[task].run};
+	struct proctree_stat process = {0};
+	int exit_code, signal;
+
+	if (adopt_find(w, task, &process)) {
+		info.pid = process.pid;
+		info.start_ticks = process.start_ticks;
+		adopt_living_task(w, &info);
+	} else if (adopt_read_exit(w, task, &exit_code, &signal)) {
+		adopt_living_task(w, &info);
+	} else {
+		w->sup.tasks[task].state = SUP_TASK_DOWN;
+	}
+}
+
 static void adopt_without_shim(struct workload *w)
 {
 	int exit_code, signal;
@@ -165,7 +208,7 @@ static void adopt_without_shim(struct workload *w)
 	w->has_strays = true;
 	for (int i = 0; i < SUP_TASKS_MAX; i++) {
 		if (w->sup.tasks[i].state == SUP_TASK_SPAWNING)
-			w->sup.tasks[i].state = SUP_TASK_DOWN;
+			adopt_unheard_task(w, i);
 	}
 	adopt_finish(w, "processes");
 	for (int i = 0; i < SUP_TASKS_MAX; i++) {

@@ -170,25 +170,44 @@ static struct jsn *state_of(const struct workload *w)
 
 /* Atomic, not flushed to the disk: it must survive us, and after a power cut nothing of
  * the instance lives anyway. */
+static int state_file_write(const struct workload *w, const struct buf *text)
+{
+	int fd, r = buf_check(text);
+
+	if (r)
+		return r;
+	fd = openat(w->dir_fd, STATE_FILE ".tmp",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	errno = EIO; /* of a short write */
+	if (write(fd, text->data, text->n) != (ssize_t)text->n ||
+	    renameat(w->dir_fd, STATE_FILE ".tmp", w->dir_fd, STATE_FILE) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
 int workload_state_write(struct workload *w, struct err *e)
 {
 	struct buf text = BUF_NULL(STATE_BYTES_MAX);
 	struct jsn *o = state_of(w);
-	int fd, r = 0;
+	int r;
 
 	jsn_print(o, &text);
 	jsn_free(o);
-	fd = openat(w->dir_fd, STATE_FILE ".tmp",
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || buf_check(&text) ||
-	    write(fd, text.data, text.n) != (ssize_t)text.n ||
-	    renameat(w->dir_fd, STATE_FILE ".tmp", w->dir_fd, STATE_FILE) < 0)
-		r = err_set(e, errno ? -errno : -EIO, "%s/" STATE_FILE ": %s", w->dir,
-		    strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	if (!buf_check(&text) && slice_eq(buf_slice(&text), buf_slice(&w->saved))) {
+		buf_deinit(&text);
+		return 0;
+	}
+	r = state_file_write(w, &text);
+	buf_deinit(&w->saved);
+	if (!r) {
+		w->saved = text;
+		return 0;
+	}
 	buf_deinit(&text);
-	return r;
+	return err_set(e, r, "%s/" STATE_FILE ": %s", w->dir, strerror(-r));
 }
 
 /* ---- reading */

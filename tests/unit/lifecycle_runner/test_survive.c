@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "lifecycle/core/supervise.h"
+
 static int touch(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -180,16 +183,137 @@ static void without_a_shim_an_end_is_unknown_and_it_is_started_again(void **stat
 	stop_and_check(f, "zi1");
 }
 
+/* Its state as it stands on disk; the caller frees. */
+static char *state_read(struct runner_fixture *f, const char *instance)
+{
+	char path[200], *text;
+
+	snprintf(path, sizeof path, "%s/state.json", rf_instance_dir(f, instance));
+	text = rf_read(path);
+	assert_non_null(text);
+	return text;
+}
+
+/* Takes @text. */
+static void state_write(struct runner_fixture *f, const char *instance, char *text)
+{
+	char path[200];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/state.json", rf_instance_dir(f, instance));
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	free(text);
+}
+
+/* @text with the number after the first @key behind @after replaced; takes @text. */
+static char *with_number(char *text, const char *after, const char *key, int64_t v)
+{
+	struct buf out = BUF_NULL(1 << 20);
+	char *at = strstr(text, after);
+
+	at = at ? strstr(at, key) : NULL;
+	assert_non_null(at);
+	at += strlen(key);
+	buf_add(&out, text, (size_t)(at - text));
+	buf_addf(&out, "%lld", (long long)v);
+	buf_adds(&out, at + strspn(at, "-0123456789"));
+	free(text);
+	text = buf_steal(&out, NULL);
+	assert_non_null(text);
+	return text;
+}
+
+/* As it stood between the exec of main and the word that it runs. */
+static void state_before_spawned(struct runner_fixture *f, const char *instance)
+{
+	char *text = state_read(f, instance);
+
+	text = with_number(text, "\"tasks\":[{\"name\":\"main\"", "\"pid\":", 0);
+	text = with_number(text, "\"tasks\":[", "\"start_ticks\":", 0);
+	text = with_number(text, "\"tasks\":[", "\"state\":", SUP_TASK_SPAWNING);
+	text = with_number(text, "\"sup\":{", "\"phase\":", SUP_STARTING);
+	text = with_number(text, "\"sup\":{", "\"state\":", STATE_STARTING);
+	state_write(f, instance, text);
+}
+
+static void what_runs_is_on_disk_before_it_is_told(void **state)
+{
+	struct runner_fixture *f = *state;
+	char name[16], pid[40], *text;
+
+	rf_profile(f, "plain", "", "");
+	rf_runner_start(f);
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof name, "zi%d", i);
+		rf_start_simple(f, name, "plain");
+		snprintf(pid, sizeof pid, "\"pid\":%lld,",
+		    (long long)rf_wait(f, name, STATE_RUNNING)->pid);
+		text = state_read(f, name);
+		assert_non_null(strstr(text, pid));
+		free(text);
+	}
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof name, "zi%d", i);
+		stop_and_check(f, name);
+	}
+}
+
+static void what_was_started_but_never_said_so_is_found(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct report before;
+	pid_t shim;
+
+	rf_profile(f, "tree", "\"--stray\"", "");
+	rf_runner_start(f);
+	rf_start_simple(f, "zi1", "tree");
+	before = *rf_wait(f, "zi1", STATE_RUNNING);
+	rf_wait_processes(f, "zi1", 2);
+	shim = rf_shim("zi1");
+	rf_runner_end(f, SIGKILL);
+	kill(shim, SIGKILL);
+	state_before_spawned(f, "zi1");
+	rf_runner_start(f);
+	assert_int_equal(
+	    wait_epoch_after(f, "zi1", before.runner_epoch, STATE_RUNNING)->pid,
+	    before.pid);
+	assert_int_equal(rf_processes(f, "zi1"), 2);
+	stop_and_check(f, "zi1");
+}
+
+static void what_was_never_started_is_started_now(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct report before;
+	pid_t shim;
+
+	rf_profile(f, "plain", "", "");
+	rf_runner_start(f);
+	rf_start_simple(f, "zi1", "plain");
+	before = *rf_wait(f, "zi1", STATE_RUNNING);
+	shim = rf_shim("zi1");
+	rf_runner_end(f, SIGKILL);
+	kill(shim, SIGKILL);
+	kill((pid_t)before.pid, SIGKILL);
+	rf_wait_processes(f, "zi1", 0);
+	state_before_spawned(f, "zi1");
+	rf_runner_start(f);
+	assert_int_not_equal(
+	    wait_epoch_after(f, "zi1", before.runner_epoch, STATE_RUNNING)->pid,
+	    before.pid);
+	assert_int_equal(rf_processes(f, "zi1"), 1);
+	stop_and_check(f, "zi1");
+}
+
 static void a_reboot_is_told_and_policy_decides(void **state)
 {
 	struct runner_fixture *f = *state;
-	char path[200];
 	char *text, *at;
 	const struct report *r;
 	pid_t shim;
-	int fd;
 
-	snprintf(path, sizeof path, "%s/state.json", rf_instance_dir(f, "zi1"));
 	rf_profile(f, "plain", "", "");
 	rf_runner_start(f);
 	rf_start_simple(f, "zi1", "plain");
@@ -198,14 +322,11 @@ static void a_reboot_is_told_and_policy_decides(void **state)
 	kill((pid_t)rf_report(f, "zi1")->pid, SIGKILL);
 	kill(shim, SIGKILL);
 	/* As it would stand there had the host rebooted: the state of another boot. */
-	text = rf_read(path);
+	text = state_read(f, "zi1");
 	at = strstr(text, "\"boot_id\":\"");
 	assert_non_null(at);
 	at[11] = at[11] == '0' ? '1' : '0';
-	fd = open(path, O_WRONLY | O_TRUNC);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-	free(text);
+	state_write(f, "zi1", text);
 	rf_runner_start(f);
 	assert_int_equal(rf_wait(f, "zi1", STATE_BACKOFF)->reason, REASON_HOST_REBOOT);
 	r = rf_wait(f, "zi1", STATE_RUNNING);
@@ -328,6 +449,9 @@ int main(void)
 	    RUNNER_TEST(a_lost_shim_does_not_end_the_instance),
 	    RUNNER_TEST(runner_and_shim_both_lost_the_instance_is_held_by_itself),
 	    RUNNER_TEST(without_a_shim_an_end_is_unknown_and_it_is_started_again),
+	    RUNNER_TEST(what_runs_is_on_disk_before_it_is_told),
+	    RUNNER_TEST(what_was_started_but_never_said_so_is_found),
+	    RUNNER_TEST(what_was_never_started_is_started_now),
 	    RUNNER_TEST(a_reboot_is_told_and_policy_decides),
 	    RUNNER_TEST(a_stop_goes_on_where_a_killed_runner_left_it),
 	    RUNNER_TEST(without_a_broker_what_runs_goes_on_and_nothing_new_is_started),
