@@ -141,7 +141,11 @@ void nats_fixture_stop(struct nats_fixture *f)
 
 void nats_fixture_freeze(struct nats_fixture *f)
 {
+	int status;
+
+	/* Its other threads may go on for a moment after the signal was sent. */
 	kill(f->pid, SIGSTOP);
+	must(waitpid(f->pid, &status, WUNTRACED) == f->pid && WIFSTOPPED(status));
 }
 
 void nats_fixture_thaw(struct nats_fixture *f)

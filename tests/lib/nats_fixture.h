@@ -22,7 +22,7 @@ void nats_fixture_start(struct nats_fixture *f);
 void nats_fixture_configure(struct nats_fixture *f, const char *config);
 void nats_fixture_kill(struct nats_fixture *f); /* SIGKILL, reaped */
 void nats_fixture_stop(struct nats_fixture *f); /* SIGTERM, reaped */
-void nats_fixture_freeze(struct nats_fixture *f);
+void nats_fixture_freeze(struct nats_fixture *f); /* SIGSTOP, and it has stopped */
 void nats_fixture_thaw(struct nats_fixture *f);
 /* Forget everything JetStream stored; not while running. */
 void nats_fixture_wipe(struct nats_fixture *f);
