@@ -1,5 +1,6 @@
 """A settings server for the sidecar alone: as sessiond speaks, or as Helix itself, and wrong when told to be."""
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
@@ -83,6 +84,18 @@ class FakeSettings:
             except OSError:
                 pass
         self.pushes = []
+
+    @classmethod
+    @contextlib.contextmanager
+    def as_helix(cls, bed, base, session="ses_1"):
+        """Helix's API with token t0 and @base; what its own daemon would not ask is a failure."""
+        s = cls(bed.port(), session, helix=True)
+        s.token = "t0"
+        s.put_base(base, push=False)
+        s.start()
+        yield s
+        s.stop()
+        assert s.faults == []
 
     # ---- what a test does at the server
 

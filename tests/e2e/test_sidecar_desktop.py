@@ -59,13 +59,8 @@ class Desktop(Sidecar):
 
 @pytest.fixture
 def server(bed):
-    s = FakeSettings(bed.port(), SESSION, helix=True)
-    s.token = "t0"
-    s.put_base(BASE, push=False)
-    s.start()
-    yield s
-    s.stop()
-    assert s.faults == []
+    with FakeSettings.as_helix(bed, BASE, SESSION) as s:
+        yield s
 
 
 def read(path):

@@ -18,13 +18,8 @@ BASE = {"context_servers": SERVERS, "theme": "Ayu Dark",
 
 @pytest.fixture
 def server(bed):
-    s = FakeSettings(bed.port(), helix=True)
-    s.token = "t0"
-    s.put_base(BASE, push=False)
-    s.start()
-    yield s
-    s.stop()
-    assert s.faults == []
+    with FakeSettings.as_helix(bed, BASE) as s:
+        yield s
 
 
 @pytest.fixture

@@ -139,9 +139,10 @@ static void a_lost_shim_does_not_end_the_instance(void **state)
 	stop_and_check(f, "zi1");
 }
 
-static void runner_and_shim_both_lost_the_instance_is_held_by_itself(void **state)
+/* zi1, a program and what it left behind, runs; its runner and its shim are killed.
+ * Returns what was told of it last. */
+static struct report lose_runner_and_shim(struct runner_fixture *f)
 {
-	struct runner_fixture *f = *state;
 	struct report before;
 	pid_t shim;
 
@@ -153,6 +154,14 @@ static void runner_and_shim_both_lost_the_instance_is_held_by_itself(void **stat
 	shim = rf_shim("zi1");
 	rf_runner_end(f, SIGKILL);
 	kill(shim, SIGKILL);
+	return before;
+}
+
+static void runner_and_shim_both_lost_the_instance_is_held_by_itself(void **state)
+{
+	struct runner_fixture *f = *state;
+	struct report before = lose_runner_and_shim(f);
+
 	rf_runner_start(f);
 	assert_int_equal(
 	    wait_epoch_after(f, "zi1", before.runner_epoch, STATE_RUNNING)->pid,
@@ -263,17 +272,8 @@ static void what_runs_is_on_disk_before_it_is_told(void **state)
 static void what_was_started_but_never_said_so_is_found(void **state)
 {
 	struct runner_fixture *f = *state;
-	struct report before;
-	pid_t shim;
+	struct report before = lose_runner_and_shim(f);
 
-	rf_profile(f, "tree", "\"--stray\"", "");
-	rf_runner_start(f);
-	rf_start_simple(f, "zi1", "tree");
-	before = *rf_wait(f, "zi1", STATE_RUNNING);
-	rf_wait_processes(f, "zi1", 2);
-	shim = rf_shim("zi1");
-	rf_runner_end(f, SIGKILL);
-	kill(shim, SIGKILL);
 	state_before_spawned(f, "zi1");
 	rf_runner_start(f);
 	assert_int_equal(
@@ -286,24 +286,16 @@ static void what_was_started_but_never_said_so_is_found(void **state)
 static void what_was_never_started_is_started_now(void **state)
 {
 	struct runner_fixture *f = *state;
-	struct report before;
-	pid_t shim;
+	struct report before = lose_runner_and_shim(f);
 
-	rf_profile(f, "plain", "", "");
-	rf_runner_start(f);
-	rf_start_simple(f, "zi1", "plain");
-	before = *rf_wait(f, "zi1", STATE_RUNNING);
-	shim = rf_shim("zi1");
-	rf_runner_end(f, SIGKILL);
-	kill(shim, SIGKILL);
-	kill((pid_t)before.pid, SIGKILL);
+	(void)rf_signal_all("zi1", SIGKILL);
 	rf_wait_processes(f, "zi1", 0);
 	state_before_spawned(f, "zi1");
 	rf_runner_start(f);
 	assert_int_not_equal(
 	    wait_epoch_after(f, "zi1", before.runner_epoch, STATE_RUNNING)->pid,
 	    before.pid);
-	assert_int_equal(rf_processes(f, "zi1"), 1);
+	rf_wait_processes(f, "zi1", 2);
 	stop_and_check(f, "zi1");
 }
 
